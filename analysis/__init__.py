@@ -1,0 +1,1 @@
+"""The program that reads results. It imports neither ray nor torch."""
