@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from explorer.errors import InputError
@@ -30,17 +32,18 @@ class Configuration:
 
     Attributes:
         dataset: a registered data set (`mnist1d`, `digits`, ...) or a user's factory.
-        model: `mlp-64` (hidden sizes joined by `-`), `cnn1d-16-32`, `cnn2d-16-32`, or a user's factory.
+        model: `mlp-64` (hidden sizes joined by `-`), `cnn1d-16-32`, ..., or a user's factory.
         train_size: N, the number of training samples: a prefix of one fixed permutation.
         batch_size: B, samples per step; the last partial batch of an epoch is dropped.
         learning_rate: eps, the learning rate of the mean loss.
         momentum: m in [0, 1), PyTorch's convention without dampening.
         weight_decay: L2 coefficient of the mean loss, as in `torch.optim.SGD`.
         clip_norm: bound on the gradient's norm over all parameters; None leaves gradients alone.
-        final_decay: fraction of the steps, at the end, over which the learning rate falls linearly to 0.
+        final_decay: last fraction of the steps, in which the learning rate falls linearly to 0.
         sampling: `shuffle` (each epoch), `subset` (a fresh subset each step) or `replacement`.
         budget: how `budget_value` is read: `steps`, `epochs`, `time` (steps = value*(1-m)/eps,
-            equal effective time) or `time_over_learning_rate` (steps = value/eps; Smith & Le 2018, S19).
+            equal effective time) or `time_over_learning_rate` (steps = value/eps, as in
+            Smith & Le 2018, figure 5).
         evaluations: the number of equally spaced evaluations of the trial's own run.
         validation_size: samples held out behind the training prefix for validation; 0 for none.
         seed: numbers the repetitions of a cell.
@@ -66,9 +69,24 @@ class Configuration:
     model_source: str = ""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, _typed(field.name, getattr(self, field.name)))
+        for name in _NAMES:
+            given = getattr(self, name)
+            value = _typed(name, given)
+            if value is not given:
+                object.__setattr__(self, name, value)
         _check_ranges(self)
+
+    def with_seed(self, seed: int) -> Configuration:
+        """The same cell's repetition `seed`; several times cheaper than building it anew.
+
+        Raises:
+            InputError: the seed is not a whole number of at least 0.
+        """
+        other = object.__new__(Configuration)
+        for name in _NAMES:
+            object.__setattr__(other, name, getattr(self, name))
+        object.__setattr__(other, "seed", checked_value("seed", seed))
+        return other
 
     @property
     def steps_per_epoch(self) -> int:
@@ -94,7 +112,7 @@ class Configuration:
 
     @property
     def noise_scale(self) -> float:
-        """g = eps*N/(B*(1-m)) (Smith & Le 2018, S26), in samples times learning rate."""
+        """The noise scale g = eps*N/(B*(1-m)) of Smith & Le 2018, appendix D."""
         return self.learning_rate * self.train_size / (self.batch_size * (1.0 - self.momentum))
 
     @property
@@ -110,19 +128,53 @@ class Configuration:
     def _canonical(self, exclude: frozenset[str]) -> str:
         """Sorted JSON without fields at their default, so that a new field keeps old ids."""
         values: dict[str, Any] = {"training_version": TRAINING_VERSION}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name not in exclude and value != field.default:
-                values[field.name] = _rounded(value) if isinstance(value, float) else value
+        for name, default in _DEFAULTS:
+            value = getattr(self, name)
+            if name not in exclude and value != default:
+                values[name] = _rounded(value) if isinstance(value, float) else value
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain values, in declaration order."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _NAMES}
 
 
+_NAMES = tuple(field.name for field in fields(Configuration))
+_DEFAULTS = tuple((field.name, field.default) for field in fields(Configuration))
 _INTEGERS = frozenset({"train_size", "batch_size", "evaluations", "validation_size", "seed"})
 _TEXTS = frozenset({"dataset", "model", "sampling", "budget", "dataset_source", "model_source"})
+_NOT_FLOATS = _INTEGERS | _TEXTS
+
+#: What each field's value must satisfy, and the words for it; batch_size has train_size above it.
+_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "train_size": (lambda value: value >= 1, "at least 1"),
+    "batch_size": (lambda value: value >= 1, "at least 1"),
+    "learning_rate": (lambda value: value > 0, "above 0"),
+    "momentum": (lambda value: 0 <= value < 1, "in [0, 1)"),
+    "weight_decay": (lambda value: value >= 0, "at least 0"),
+    "clip_norm": (lambda value: value is None or value > 0, "above 0, or None"),
+    "final_decay": (lambda value: 0 <= value <= 1, "in [0, 1]"),
+    "sampling": (lambda value: value in SAMPLINGS, f"one of {', '.join(SAMPLINGS)}"),
+    "budget": (lambda value: value in BUDGETS, f"one of {', '.join(BUDGETS)}"),
+    "budget_value": (lambda value: value > 0, "above 0"),
+    "evaluations": (lambda value: value >= 1, "at least 1"),
+    "validation_size": (lambda value: value >= 0, "at least 0"),
+    "seed": (lambda value: value >= 0, "at least 0"),
+}
+
+
+def checked_value(name: str, value: object) -> Any:
+    """One field's value in the field's type and within its range.
+
+    Raises:
+        InputError: the value does not have the field's type, or is outside its range.
+    """
+    typed = _typed(name, value)
+    if name in _RANGES:
+        good, range_text = _RANGES[name]
+        if not good(typed):
+            raise InputError(f"{name} must be {range_text}, not {typed!r}.")
+    return typed
 
 
 def _digest(text: str) -> str:
@@ -134,12 +186,23 @@ def _rounded(value: float) -> str:
     return f"{value:.{_SIGNIFICANT_DIGITS}g}"
 
 
+@lru_cache(maxsize=4096)
+def _as_rounded(number: float) -> float:
+    """The nearest float of 12 significant digits; a grid repeats few numbers many times."""
+    return float(_rounded(number)) + 0.0  # -0.0 becomes 0.0
+
+
 def _typed(name: str, value: object) -> object:
     """The value in its field's one type: 1 and 1.0 become the same configuration.
 
     Raises:
         InputError: the value does not have the field's type.
     """
+    given = type(value)
+    if given is float and name not in _NOT_FLOATS and math.isfinite(value):  # type: ignore[arg-type]
+        return _as_rounded(value)
+    if given is int and name in _INTEGERS:
+        return value
     if name in _TEXTS:
         if not isinstance(value, str):
             raise InputError(f"{name} must be text, not {value!r}.")
@@ -147,7 +210,7 @@ def _typed(name: str, value: object) -> object:
     if name == "clip_norm" and value is None:
         return None
     kind = "a whole number" if name in _INTEGERS else "a number"
-    if isinstance(value, bool) or isinstance(value, str):
+    if isinstance(value, bool | str):
         raise InputError(f"{name} must be {kind}, not {value!r}.")
     try:
         number = float(value)  # type: ignore[arg-type]
@@ -156,7 +219,7 @@ def _typed(name: str, value: object) -> object:
     if not math.isfinite(number):
         raise InputError(f"{name} must be finite, not {value!r}.")
     if name not in _INTEGERS:
-        return float(_rounded(number))
+        return _as_rounded(number)
     if number != int(number):
         raise InputError(f"{name} must be a whole number, not {value!r}.")
     return int(number)
@@ -168,21 +231,10 @@ def _check_ranges(c: Configuration) -> None:
     Raises:
         InputError: a value is outside its range.
     """
-    rules: list[tuple[str, bool, str]] = [
-        ("train_size", c.train_size >= 1, "at least 1"),
-        ("batch_size", 1 <= c.batch_size <= c.train_size, f"between 1 and train_size {c.train_size}"),
-        ("learning_rate", c.learning_rate > 0, "above 0"),
-        ("momentum", 0 <= c.momentum < 1, "in [0, 1)"),
-        ("weight_decay", c.weight_decay >= 0, "at least 0"),
-        ("clip_norm", c.clip_norm is None or c.clip_norm > 0, "above 0, or None"),
-        ("final_decay", 0 <= c.final_decay <= 1, "in [0, 1]"),
-        ("sampling", c.sampling in SAMPLINGS, f"one of {', '.join(SAMPLINGS)}"),
-        ("budget", c.budget in BUDGETS, f"one of {', '.join(BUDGETS)}"),
-        ("budget_value", c.budget_value > 0, "above 0"),
-        ("evaluations", c.evaluations >= 1, "at least 1"),
-        ("validation_size", c.validation_size >= 0, "at least 0"),
-        ("seed", c.seed >= 0, "at least 0"),
-    ]
-    for name, good, range_text in rules:
-        if not good:
-            raise InputError(f"{name} must be {range_text}, not {getattr(c, name)!r}.")
+    for name, (good, range_text) in _RANGES.items():
+        value = getattr(c, name)
+        if name == "batch_size" and not 1 <= value <= c.train_size:
+            range_text = f"between 1 and train_size {c.train_size}"
+        elif good(value):
+            continue
+        raise InputError(f"{name} must be {range_text}, not {value!r}.")
