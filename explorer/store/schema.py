@@ -1,4 +1,4 @@
-"""Columns of the store's three tables, with their units: all that `explorer` and `analysis` share."""
+"""Columns of the three tables, with units: all that `explorer` and `analysis` share."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ TRIALS_SCHEMA = pa.schema(
         _field("steps_done", pa.int64(), "SGD steps done; less than steps where it diverged"),
         _field("n_classes", pa.int64(), "classes; chance accuracy is 1/n_classes", nullable=True),
         *_METRICS,
-        _field("best_test_accuracy", pa.float64(), "fraction, best over evaluations", nullable=True),
+        _field("best_test_accuracy", pa.float64(), "fraction, best evaluation", nullable=True),
         _field("attempt", pa.string(), "uuid of the attempt that trained it"),
         _field("pack_id", pa.string(), "pack it was trained in"),
         _field("pack_size", pa.int64(), "trials in that pack"),
