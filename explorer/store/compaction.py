@@ -122,7 +122,7 @@ def _gather(location: Location, skipped: Skipped) -> _Gathered:
             skipped.append(unreadable)
             left_alone.append(name)
     before = len(skipped)
-    table, names = read_fragments(location, "trials", inputs, list(TRIALS_SCHEMA), skipped)
+    table, names = read_fragments(location, "trials", inputs, TRIALS_SCHEMA, skipped)
     left_alone += [file.name for file in skipped[before:]]
     return _Gathered(
         listed=len(trial_sizes),
@@ -169,7 +169,7 @@ def _write_part(
     names = [gathered.names[number] for number in pc.unique(part[FRAGMENT]).to_pylist()]
     sizes = {name: gathered.curve_sizes[name] for name in names}
     before = len(torn)
-    curves, _ = read_fragments(location, "curves", sizes, list(CURVES_SCHEMA), torn)
+    curves, _ = read_fragments(location, "curves", sizes, CURVES_SCHEMA, torn)
     for file in torn[before:]:
         number = gathered.names.index(file.name)
         part = part.filter(pc.not_equal(part[FRAGMENT], number))

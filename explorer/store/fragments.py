@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from explorer.errors import InputError
+from explorer.errors import EnvironmentFailure, InputError
 from explorer.store.location import Location
 from explorer.store.schema import SCHEMA_VERSION
 
@@ -51,12 +52,11 @@ class Fragment:
         self._large = size > _LARGE_FILE_BYTES
         if not name.endswith(".parquet"):
             raise UnreadableFile(folder, name, "not a Parquet file")
-        source = location.source(folder, name, size)
-        try:
-            self._file = pq.ParquetFile(source, page_checksum_verification=True)
+        self._location = location
+        self._source = location.source(folder, name, size)
+        with self._decoding("torn or not a Parquet file"):
+            self._file = pq.ParquetFile(self._source, page_checksum_verification=True)
             self.schema = self._file.schema_arrow
-        except (pa.ArrowException, OSError) as error:
-            raise UnreadableFile(folder, name, "torn or not a Parquet file") from error
         self.metadata: dict[bytes, bytes] = self.schema.metadata or {}
         self.version = self._checked_version(location)
 
@@ -65,24 +65,42 @@ class Fragment:
         """Rows in the file, from its footer."""
         return int(self._file.metadata.num_rows)
 
-    def read(self, fields: Sequence[pa.Field]) -> pa.Table:
-        """The named columns, in their present types; nullable ones that are missing are null."""
+    def read(self, schema: pa.Schema) -> pa.Table:
+        """The columns of `schema`, in its types; nullable ones that are missing are null."""
         present = set(self.schema.names)
-        wanted = [field.name for field in fields if field.name in present]
-        try:
+        for field in schema:
+            if field.name not in present and not field.nullable:
+                raise UnreadableFile(self.folder, self.name, f"without the column {field.name}")
+        wanted = [name for name in schema.names if name in present]
+        with self._decoding("torn content"):
             table = self._file.read(columns=wanted, use_threads=self._large)
-            arrays = [self._column(table, field) for field in fields]
-        except (pa.ArrowException, OSError) as error:
-            raise UnreadableFile(self.folder, self.name, "torn content") from error
-        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+            if table.schema.equals(schema):
+                return table.replace_schema_metadata(schema.metadata)
+            columns = dict(zip(table.column_names, table.columns, strict=True))
+            arrays = [
+                columns[field.name].cast(field.type)
+                if field.name in columns
+                else pa.nulls(table.num_rows, field.type)
+                for field in schema
+            ]
+            return pa.Table.from_arrays(arrays, schema=schema)
 
-    def _column(self, table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
-        if field.name in table.column_names:
-            column = table[field.name]
-            return column if column.type == field.type else column.cast(field.type)
-        if not field.nullable:
-            raise UnreadableFile(self.folder, self.name, f"without the column {field.name}")
-        return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
+    @contextlib.contextmanager
+    def _decoding(self, reason: str) -> Iterator[None]:
+        """Tell a torn file from a file system that fails while a large file is decoded."""
+        try:
+            yield
+        except pa.ArrowException as error:
+            raise UnreadableFile(self.folder, self.name, reason) from error
+        except OSError as error:
+            # Arrow reports damage as OSError too; only a remote source can still fail by itself.
+            if self._location.size(self.folder, self.name) is None:
+                raise FileNotFoundError(self.name) from error
+            if isinstance(self._source, pa.BufferReader) or self._location.is_local:
+                raise UnreadableFile(self.folder, self.name, reason) from error
+            name = self._location.shown(self.folder, self.name)
+            text = str(error).splitlines()[0]
+            raise EnvironmentFailure(f"The file {name} cannot be read: {text}.") from error
 
     def _checked_version(self, location: Location) -> tuple[int, int]:
         kind = self.metadata.get(_KIND, b"").decode(errors="replace")

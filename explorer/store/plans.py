@@ -160,7 +160,7 @@ def _decoded(fragment: Fragment) -> Plan:
     try:
         return Plan(
             study=_text(fragment, "study"),
-            trials=fragment.read(list(PLAN_SCHEMA)),
+            trials=fragment.read(PLAN_SCHEMA),
             source_name=_text(fragment, "source_name"),
             source_text=_text(fragment, "source_text"),
             left_out=tuple((reason, n) for reason, n in json.loads(_text(fragment, "left_out"))),

@@ -14,6 +14,7 @@ from explorer.store.fragments import COMPACTED, Fragment, UnreadableFile, encode
 from explorer.store.location import Location
 from explorer.store.schema import CURVES_SCHEMA, STATUSES, TRIALS_SCHEMA
 
+_KEY = pa.schema([TRIALS_SCHEMA.field("trial_id")])
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -121,7 +122,7 @@ def _already_published(location: Location, name: str, trials: pa.Table) -> bool:
     if size is None:
         return False
     try:
-        held = Fragment(location, "trials", name, size).read([TRIALS_SCHEMA.field("trial_id")])
+        held = Fragment(location, "trials", name, size).read(_KEY)
     except (UnreadableFile, FileNotFoundError):
         return False
     if set(held["trial_id"].to_pylist()) != set(trials["trial_id"].to_pylist()):

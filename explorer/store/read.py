@@ -71,7 +71,7 @@ def consistently(location: Location, read: Callable[[Skipped], T]) -> T:
 def read_trials(
     location: Location,
     skipped: Skipped,
-    fields: Sequence[pa.Field],
+    schema: pa.Schema,
     only: pa.Array | None = None,
 ) -> tuple[pa.Table, list[str]]:
     """One row a trial, whole, of the chosen attempt, sorted by trial_id.
@@ -81,13 +81,13 @@ def read_trials(
     Args:
         location: the store.
         skipped: receives the files that could not be read.
-        fields: the columns to read; `trial_id`, `status` and `attempt` are among them.
+        schema: the columns to read; `trial_id`, `status` and `attempt` are among them.
         only: trial_ids to keep, or None for all.
 
     Returns:
         The rows, with one column more (FRAGMENT), and the fragments' names that it counts.
     """
-    table, names = read_fragments(location, "trials", location.list("trials"), fields, skipped)
+    table, names = read_fragments(location, "trials", location.list("trials"), schema, skipped)
     if only is not None:
         table = table.filter(pc.is_in(table["trial_id"], value_set=only))
     return table.take(chosen_rows(table)), names
@@ -137,7 +137,7 @@ def read_curves(
         if name not in sizes:
             _curves_missing(location, name, skipped)
     listed = {name: sizes[name] for name in wanted if name in sizes}
-    curves, _ = read_fragments(location, "curves", listed, list(CURVES_SCHEMA), skipped)
+    curves, _ = read_fragments(location, "curves", listed, CURVES_SCHEMA, skipped)
     return matching_curves(curves.drop_columns([FRAGMENT]), chosen)
 
 
@@ -165,7 +165,7 @@ def read_fragments(
     location: Location,
     folder: str,
     sizes: dict[str, int],
-    fields: Sequence[pa.Field],
+    schema: pa.Schema,
     skipped: Skipped,
 ) -> tuple[pa.Table, list[str]]:
     """All rows of these files, with the column FRAGMENT counting into the returned names.
@@ -176,11 +176,11 @@ def read_fragments(
 
     def read_one(item: tuple[str, int]) -> pa.Table | UnreadableFile:
         try:
-            return Fragment(location, folder, *item).read(fields)
+            return Fragment(location, folder, *item).read(schema)
         except UnreadableFile as unreadable:
             return unreadable
 
-    workers = min(16, 2 * (os.cpu_count() or 1)) if location.is_local else 16
+    workers = min(8, os.cpu_count() or 1) if location.is_local else 16
     with ThreadPoolExecutor(workers) as pool:
         results = list(pool.map(read_one, sizes.items()))
     tables: list[pa.Table] = []
@@ -193,14 +193,14 @@ def read_fragments(
             names.append(name)
     rows = [table.num_rows for table in tables]
     numbers = pa.array(np.repeat(np.arange(len(rows), dtype=np.int32), rows))
-    table = pa.concat_tables([pa.schema(fields).empty_table(), *tables]).combine_chunks()
+    table = pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
     return table.append_column(FRAGMENT, numbers), names
 
 
-def trial_fields(columns: Collection[str] = ()) -> list[pa.Field]:
-    """The trials' fields of these columns, and those that the choice of an attempt needs."""
+def trial_columns(columns: Collection[str] = ()) -> pa.Schema:
+    """TRIALS_SCHEMA with these columns only, and those that the choice of an attempt needs."""
     needed = {"trial_id", "status", "attempt", *columns}
-    return [field for field in TRIALS_SCHEMA if field.name in needed]
+    return pa.schema([field for field in TRIALS_SCHEMA if field.name in needed])
 
 
 def _compacted(location: Location) -> set[str]:

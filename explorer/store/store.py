@@ -21,7 +21,7 @@ from explorer.store.read import (
     consistently,
     read_curves,
     read_trials,
-    trial_fields,
+    trial_columns,
 )
 from explorer.store.schema import TRIALS_SCHEMA
 
@@ -151,9 +151,9 @@ class Store:
             if name not in TRIALS_SCHEMA.names:
                 raise InputError(f"The store's trials have no column {name!r}.")
         only = self._planned_ids(study)
-        fields = trial_fields(names)
+        schema = trial_columns(names)
         table = consistently(
-            self._location, lambda skipped: read_trials(self._location, skipped, fields, only)[0]
+            self._location, lambda skipped: read_trials(self._location, skipped, schema, only)[0]
         )
         return table.select(names)
 
@@ -169,11 +169,11 @@ class Store:
         Raises:
             InputError: there is no such study.
         """
-        return self._read(study, trial_ids, trial_fields())[1]
+        return self._read(study, trial_ids, trial_columns())[1]
 
     def snapshot(self, study: str | None = None) -> tuple[pa.Table, pa.Table]:
         """Trials and curves of one moment: each curve's trial is there, and the reverse."""
-        return self._read(study, None, list(TRIALS_SCHEMA))
+        return self._read(study, None, TRIALS_SCHEMA)
 
     def compact(self, grace_seconds: float = 60.0) -> CompactionReport:
         """Gather small fragments into few large ones; safe beside writers and readers.
@@ -188,7 +188,7 @@ class Store:
         return None if study is None else self.planned(study)["trial_id"].combine_chunks()
 
     def _read(
-        self, study: str | None, trial_ids: Collection[str] | None, fields: list[pa.Field]
+        self, study: str | None, trial_ids: Collection[str] | None, schema: pa.Schema
     ) -> tuple[pa.Table, pa.Table]:
         only = self._planned_ids(study)
         if trial_ids is not None:
@@ -196,7 +196,7 @@ class Store:
             only = chosen_ids if only is None else only.filter(pc.is_in(only, chosen_ids))
 
         def read(skipped: Skipped) -> tuple[pa.Table, pa.Table]:
-            trials, names = read_trials(self._location, skipped, fields, only)
+            trials, names = read_trials(self._location, skipped, schema, only)
             curves = read_curves(self._location, skipped, trials, names)
             return trials.drop_columns([FRAGMENT]), curves
 
