@@ -1,0 +1,167 @@
+"""Cells and conditions of one group: seeds averaged, diverged trials counted at chance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.landscape import CONDITION_COLUMNS
+from explorer.errors import InputError
+from explorer.store.schema import COMPLETED, DIVERGED, FAILED
+
+METRICS = ("test_accuracy", "best_test_accuracy", "validation_accuracy", "train_accuracy")
+
+
+@dataclass(frozen=True)
+class CellMean:
+    """One batch size of one condition.
+
+    Attributes:
+        batch_size: B, samples.
+        mean: mean of the metric over seeds, diverged ones at chance.
+        variance: unbiased variance between seeds (divided by n - 1); NaN for one seed.
+        lowest, highest: of the seeds' values.
+        n: seeds counted, diverged ones included.
+        n_diverged: how many of them diverged.
+    """
+
+    batch_size: int
+    mean: float
+    variance: float
+    lowest: float
+    highest: float
+    n: int
+    n_diverged: int
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One curve: a learning rate, a momentum, a training-set size, and its cells by batch size."""
+
+    learning_rate: float
+    momentum: float
+    train_size: int
+    cells: tuple[CellMean, ...]
+
+
+@dataclass(frozen=True)
+class GroupCells:
+    """All conditions of one group under one metric.
+
+    Attributes:
+        conditions: in the order of learning rate, momentum, train size; those without any
+            usable trial are absent.
+        chance: accuracy that a diverged trial counts as.
+        chance_known: from the number of classes, not guessed from the results.
+        n_diverged, n_failed, n_without_metric: trials counted at chance; left out; left out.
+        sentences: how diverged and failed trials were counted, for the reader.
+    """
+
+    conditions: tuple[Condition, ...]
+    chance: float
+    chance_known: bool
+    n_diverged: int
+    n_failed: int
+    n_without_metric: int
+    sentences: tuple[str, ...]
+
+
+def group_cells(trials: pd.DataFrame, metric: str) -> GroupCells:
+    """Average the seeds of every cell of one group.
+
+    A diverged trial counts at chance, 1/n_classes, whatever its last evaluation said. A failed
+    trial is left out, as is one without the metric: missing is not diverged.
+
+    Args:
+        trials: the group's rows of a landscape.
+        metric: one of METRICS.
+
+    Raises:
+        InputError: the metric is unknown.
+    """
+    if metric not in METRICS:
+        raise InputError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}.")
+    status = trials["status"]
+    recorded = pd.to_numeric(trials[metric], errors="coerce")
+    chance, known = _chance(trials, recorded)
+    value = recorded.mask(status == DIVERGED, chance)
+    classes = pd.to_numeric(trials["n_classes"], errors="coerce")
+    value = value.mask((status == DIVERGED) & classes.notna(), 1.0 / classes)
+    usable = (status != FAILED) & value.notna()
+    frame = trials.loc[usable, [*CONDITION_COLUMNS, "batch_size"]].copy()
+    frame["value"] = value[usable].astype(float)
+    frame["diverged"] = (status == DIVERGED)[usable]
+    n_diverged = int((status == DIVERGED).sum())
+    n_failed = int((status == FAILED).sum())
+    n_without = int(((status == COMPLETED) & recorded.isna()).sum())
+    return GroupCells(
+        _conditions(frame),
+        chance,
+        known,
+        n_diverged,
+        n_failed,
+        n_without,
+        _sentences(metric, chance, known, n_diverged, n_failed, n_without),
+    )
+
+
+def _chance(trials: pd.DataFrame, recorded: pd.Series) -> tuple[float, bool]:
+    """Chance accuracy; without the number of classes, the lowest value found, if it is low.
+
+    A lowest value above half of the best is no evidence of chance: 0 is used then, which leaves
+    the cut of the cliff (half height) as cautious as it can be.
+    """
+    classes = pd.to_numeric(trials["n_classes"], errors="coerce").dropna()
+    if len(classes):
+        return 1.0 / float(classes.max()), True
+    if not recorded.notna().any():
+        return 0.0, False
+    low, high = float(recorded.min()), float(recorded.max())
+    return (low if low <= 0.5 * high else 0.0), False
+
+
+def _conditions(frame: pd.DataFrame) -> tuple[Condition, ...]:
+    found = []
+    for _, rows in frame.groupby(list(CONDITION_COLUMNS), sort=True):
+        cells = tuple(_cell(cell) for _, cell in rows.groupby("batch_size", sort=True))
+        learning_rate, momentum, train_size = rows.iloc[0][list(CONDITION_COLUMNS)]
+        found.append(Condition(float(learning_rate), float(momentum), int(train_size), cells))
+    return tuple(found)
+
+
+def _cell(rows: pd.DataFrame) -> CellMean:
+    values = np.sort(rows["value"].to_numpy(float))  # sums do not depend on the order of rows
+    return CellMean(
+        batch_size=int(rows["batch_size"].iloc[0]),
+        mean=float(values.mean()),
+        variance=float(values.var(ddof=1)) if len(values) > 1 else math.nan,
+        lowest=float(values[0]),
+        highest=float(values[-1]),
+        n=len(values),
+        n_diverged=int(rows["diverged"].sum()),
+    )
+
+
+def _sentences(
+    metric: str, chance: float, known: bool, n_diverged: int, n_failed: int, n_without: int
+) -> tuple[str, ...]:
+    lines = [f"The metric is {metric}."]
+    if metric == "best_test_accuracy":
+        lines.append("It is chosen on the test set, so it is optimistic (He et al. 2019 use it).")
+    if n_diverged:
+        how = f"{chance:.3g} (1/classes)" if known else f"{chance:.3g}, a guess from the results"
+        lines.append(f"{_trials(n_diverged)} diverged and count at chance accuracy, {how}.")
+    elif not known:
+        lines.append(f"The number of classes is not known; chance is taken as {chance:.3g}.")
+    if n_failed:
+        lines.append(f"{_trials(n_failed)} failed and are left out.")
+    if n_without:
+        lines.append(f"{_trials(n_without)} have no {metric} and are left out.")
+    return tuple(lines)
+
+
+def _trials(n: int) -> str:
+    return "1 trial" if n == 1 else f"{n} trials"
