@@ -1,0 +1,267 @@
+"""Any `torch.nn.Module`: stacked by torch.func where that keeps every bit, else one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+from torch.nn import functional
+
+from explorer.errors import InputError
+from explorer.models.base import Stack, StackedModel
+
+Factory = Callable[[tuple[int, ...], int], nn.Module]
+
+#: Layers whose bits under vmap depend on the number of members, or that hold state or draw noise.
+_UNSTACKABLE = (
+    nn.modules.conv._ConvNd,
+    nn.modules.dropout._DropoutNd,
+    nn.modules.batchnorm._NormBase,
+)
+_CHECK_PACKS = (1, 3, 8)
+_CHECK_STEPS = 3
+
+
+class OneByOne:
+    """Members trained in turn, each with its own module: its buffers and its noise are its own."""
+
+    def __init__(self, factory: Factory, input_shape: tuple[int, ...], n_classes: int) -> None:
+        self._factory = factory
+        self._input_shape = input_shape
+        self._n_classes = n_classes
+        self._modules: list[nn.Module] = []
+        self._noise: list[Tensor] = []
+
+    def initial(self, generators: Sequence[torch.Generator]) -> Stack:
+        """See `StackedModel.initial`."""
+        self._modules, self._noise = [], []
+        for generator in generators:
+            with own_randomness(draw_state(generator)):
+                self._modules.append(make_module(self._factory, self._input_shape, self._n_classes))
+                self._noise.append(torch.get_rng_state())
+        return stacked_parameters(self._modules)
+
+    def logits(self, parameters: Stack, inputs: Tensor, members: Sequence[int]) -> Tensor:
+        """See `StackedModel.logits`."""
+        scores = []
+        for row, k in enumerate(members):
+            module = self._modules[k].to(inputs).eval()
+            own = _named(module, [p[row] for p in parameters])
+            scores.append(functional_call(module, own, (inputs[row % len(inputs)],)))
+        return torch.stack(scores).transpose(1, 2).contiguous()
+
+    def gradients(self, parameters: Stack, inputs: Tensor, labels: Tensor, out: Stack) -> Tensor:
+        """See `StackedModel.gradients`."""
+        scores = []
+        for k, module in enumerate(self._modules):
+            module.to(inputs).train()
+            leaves = [p[k].detach().requires_grad_() for p in parameters]
+            with torch.enable_grad(), own_randomness(self._noise[k]):
+                logits = functional_call(module, _named(module, leaves), (inputs[k],))
+                loss = functional.cross_entropy(logits, labels[k])
+                found = torch.autograd.grad(loss, leaves, materialize_grads=True)
+                self._noise[k] = torch.get_rng_state()
+            for target, gradient in zip(out, found, strict=True):
+                target[k].copy_(gradient)
+            scores.append(logits.detach())
+        return torch.stack(scores).transpose(1, 2)
+
+    def keep(self, members: Sequence[int]) -> None:
+        """See `StackedModel.keep`."""
+        self._modules = [self._modules[k] for k in members]
+        self._noise = [self._noise[k] for k in members]
+
+
+class Vmapped:
+    """Members stacked by `torch.func`: one vmapped call of the module for the whole pack."""
+
+    def __init__(self, factory: Factory, input_shape: tuple[int, ...], n_classes: int) -> None:
+        self._factory = factory
+        self._input_shape = input_shape
+        self._n_classes = n_classes
+        self._module = make_module(factory, input_shape, n_classes).to("meta")
+
+    def initial(self, generators: Sequence[torch.Generator]) -> Stack:
+        """See `StackedModel.initial`."""
+        modules = []
+        for generator in generators:
+            with own_randomness(draw_state(generator)):
+                modules.append(make_module(self._factory, self._input_shape, self._n_classes))
+        return stacked_parameters(modules)
+
+    def _scores(self, leaves: Stack, inputs: Tensor) -> Tensor:
+        named = _named(self._module, leaves)
+        return cast("Tensor", functional_call(self._module, named, (inputs,)))
+
+    def logits(self, parameters: Stack, inputs: Tensor, members: Sequence[int]) -> Tensor:
+        """See `StackedModel.logits`."""
+        self._module.eval()
+        scores: Tensor = vmap(self._scores)(parameters, inputs.expand(len(members), *inputs.shape[1:]))
+        return scores.transpose(1, 2).contiguous()
+
+    def gradients(self, parameters: Stack, inputs: Tensor, labels: Tensor, out: Stack) -> Tensor:
+        """See `StackedModel.gradients`."""
+        self._module.train()
+
+        def loss(leaves: Stack, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            scores = self._scores(leaves, x)
+            return functional.cross_entropy(scores, y), scores
+
+        step = vmap(grad_and_value(loss, has_aux=True))
+        found, (_, scores) = step(parameters, inputs, labels)
+        for target, gradient in zip(out, found, strict=True):
+            target.copy_(gradient)
+        return cast("Tensor", scores.transpose(1, 2))
+
+    def keep(self, members: Sequence[int]) -> None:
+        """See `StackedModel.keep`: nothing is held for a member."""
+
+
+def build_user_model(
+    factory: Factory,
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    *,
+    batch_size: int,
+    device: torch.device | None = None,
+) -> StackedModel:
+    """The fastest way to train this module that keeps every member's bits.
+
+    Raises:
+        InputError: the factory fails, or its module does not give [B, n_classes].
+    """
+    check_module(factory, input_shape, n_classes)
+    if stacks_exactly(factory, input_shape, n_classes, batch_size, str(device or "cpu")):
+        return Vmapped(factory, input_shape, n_classes)
+    return OneByOne(factory, input_shape, n_classes)
+
+
+def make_module(factory: Factory, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
+    """Call the factory.
+
+    Raises:
+        InputError: it fails, or gives no module with parameters.
+    """
+    name = getattr(factory, "__name__", repr(factory))
+    try:
+        module = factory(input_shape, n_classes)
+    except Exception as error:
+        raise InputError(
+            f"the model factory {name}{(input_shape, n_classes)} failed: {error}."
+        ) from error
+    if not isinstance(module, nn.Module) or not list(module.parameters()):
+        raise InputError(f"the model factory {name} must give a torch.nn.Module with parameters.")
+    return module
+
+
+def check_module(factory: Factory, input_shape: tuple[int, ...], n_classes: int) -> None:
+    """Refuse a module that does not map [n, *input_shape] to [n, n_classes].
+
+    Raises:
+        InputError: the module fails on two samples of zeros, or gives another shape.
+    """
+    name = getattr(factory, "__name__", repr(factory))
+    with own_randomness(0), torch.no_grad():
+        module = make_module(factory, input_shape, n_classes).eval()
+        try:
+            shape = tuple(module(torch.zeros(2, *input_shape)).shape)
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"the model {name} fails on inputs {(2, *input_shape)}: {reason}."
+            ) from error
+    if shape != (2, n_classes):
+        raise InputError(f"the model {name} gives {shape} for 2 samples, not {(2, n_classes)}.")
+
+
+@lru_cache(maxsize=256)
+def stacks_exactly(
+    factory: Factory, input_shape: tuple[int, ...], n_classes: int, batch_size: int, device: str
+) -> bool:
+    """Whether torch.func trains packs of 1, 3 and 8 to equal bytes (on a GPU: to equal numbers).
+
+    Layers known not to are not tried. The few steps run on random inputs of this batch size.
+    """
+    with own_randomness(0):
+        layers = list(make_module(factory, input_shape, n_classes).modules())
+        if any(isinstance(layer, _UNSTACKABLE) for layer in layers):
+            return False
+        if any(list(layer.buffers(recurse=False)) for layer in layers):
+            return False
+        try:
+            reference = _short_training(
+                OneByOne, factory, input_shape, n_classes, batch_size, 8, device
+            )
+            packs = [
+                _short_training(Vmapped, factory, input_shape, n_classes, batch_size, k, device)
+                for k in _CHECK_PACKS
+            ]
+        except (RuntimeError, NotImplementedError):
+            return False  # vmap refuses the module: data-dependent control flow, randomness, ...
+    exact = device == "cpu"
+    for pack in packs:
+        for mine, largest, alone in zip(pack, packs[-1], reference, strict=True):
+            k = len(mine)
+            if exact and not torch.equal(mine, largest[:k]):
+                return False
+            if not torch.allclose(mine, alone[:k], rtol=1e-3, atol=1e-5):
+                return False
+    return True
+
+
+def _short_training(
+    kind: type[OneByOne] | type[Vmapped],
+    factory: Factory,
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    batch_size: int,
+    members: int,
+    device: str,
+) -> Stack:
+    """Parameters of the first `members` of eight members after a few steps at learning rate 0.1."""
+    model = kind(factory, input_shape, n_classes)
+    parameters = model.initial([torch.Generator().manual_seed(k) for k in range(members)])
+    parameters = [p.to(device) for p in parameters]
+    gradients = [torch.empty_like(p) for p in parameters]
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(_CHECK_STEPS):
+        inputs = torch.randn((8, batch_size, *input_shape), generator=draw)[:members]
+        labels = torch.randint(n_classes, (8, batch_size), generator=draw)[:members]
+        with torch.no_grad():
+            model.gradients(parameters, inputs.to(device), labels.to(device), gradients)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.sub_(gradient, alpha=0.1)
+    return parameters
+
+
+def stacked_parameters(modules: Sequence[nn.Module]) -> Stack:
+    """One tensor [K, ...] for each parameter, in `named_parameters` order."""
+    columns = zip(*[list(m.parameters()) for m in modules], strict=True)
+    return [torch.stack([p.detach() for p in column]) for column in columns]
+
+
+def _named(module: nn.Module, leaves: Stack) -> dict[str, Tensor]:
+    return dict(zip([name for name, _ in module.named_parameters()], leaves, strict=True))
+
+
+def draw_state(generator: torch.Generator) -> int:
+    """A seed for torch's global generator, drawn from a trial's own stream."""
+    return int(torch.randint(2**62, (), generator=generator))
+
+
+@contextmanager
+def own_randomness(state: int | Tensor) -> Iterator[None]:
+    """Modules draw from torch's global generators: lend them a state, then restore the old."""
+    with torch.random.fork_rng():
+        if isinstance(state, int):
+            torch.manual_seed(state)
+        else:
+            torch.set_rng_state(state)
+            if torch.cuda.is_available():
+                torch.cuda.manual_seed(int(torch.randint(2**62, ())))
+        yield

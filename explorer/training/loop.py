@@ -1,0 +1,196 @@
+"""The training loop: one pack, all members in step, each with its own end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from explorer.datasets import Dataset
+from explorer.models import build_model
+from explorer.models.base import member_losses
+from explorer.training.data import device_data
+from explorer.training.evaluation import evaluate
+from explorer.training.result import Evaluation, TrialResult
+from explorer.training.sgd import StackedSGD
+from explorer.training.streams import BatchStream, stream
+from explorer.trial import Configuration
+
+#: Steps between looks for non-finite losses. Part of what a result means: raise
+#: `explorer.trial.TRAINING_VERSION` with it.
+CHECK_EVERY = 64
+
+
+class PackTrainer:
+    """Trains trials of one shape together; on a CPU each one's bits are as if it were alone.
+
+    All members share data set, model, train_size, batch_size, sampling and validation_size, and
+    take their steps together. A member leaves when its own steps are done or its loss is
+    non-finite; the others' arithmetic does not notice.
+    """
+
+    def __init__(
+        self,
+        configurations: Sequence[Configuration],
+        dataset: Dataset,
+        *,
+        model_factory: Callable[..., torch.nn.Module] | None = None,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Draw the initial weights.
+
+        Args:
+            configurations: the members, of one shape.
+            dataset: the data set they name.
+            model_factory: the user's factory where `model` names one.
+            device: a torch device.
+            dtype: float32; float64 for checks against a reference.
+
+        Raises:
+            InputError: training and validation samples would overlap.
+        """
+        first = configurations[0]
+        self._device = torch.device(device)
+        self._data = device_data(dataset, self._device, dtype)
+        self._train = self._data.training(first.train_size)
+        self._validation = None
+        if first.validation_size:
+            self._validation = self._data.validation(first.train_size, first.validation_size)
+
+        self._members = list(configurations)
+        self._evaluations: list[list[Evaluation]] = [[] for _ in configurations]
+        self._due = [frozenset(c.evaluation_steps) for c in configurations]
+        self._finished: list[TrialResult] = []
+        self.member_steps_done = 0
+        self.member_steps_total = sum(c.steps for c in configurations)
+        self._step = 0
+        self._seconds_each = 0.0
+
+        with single_threaded():
+            self._model = build_model(
+                first.model,
+                dataset.input_shape,
+                dataset.n_classes,
+                batch_size=first.batch_size,
+                factory=model_factory,
+                device=self._device,
+            )
+            weights = self._model.initial([stream(c, "weights") for c in configurations])
+        self._parameters = [p.to(self._device, dtype) for p in weights]
+        self._gradients = [torch.empty_like(p) for p in self._parameters]
+        self._optimizer = StackedSGD(configurations, self._parameters)
+        self._batches = BatchStream(configurations)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every member has left."""
+        return not self._members
+
+    def take_results(self) -> list[TrialResult]:
+        """The members that left since the last call."""
+        taken, self._finished = self._finished, []
+        return taken
+
+    def advance(self, seconds: float = math.inf) -> None:
+        """Train for about `seconds`, or until every member has left."""
+        deadline = time.perf_counter() + seconds
+        with single_threaded():
+            while self._members and time.perf_counter() < deadline:
+                started, members = time.perf_counter(), len(self._members)
+                self._train_one_step()
+                self._seconds_each += (time.perf_counter() - started) / members
+
+    def _train_one_step(self) -> None:
+        inputs, labels = self._train
+        rows = self._batches.indices(self._step).to(self._device)
+        if rows.shape[1] == 1:
+            # A product with one column is summed in another order in a pack of one. Two copies of
+            # the sample have the same mean gradient and no such exception.
+            rows = rows.expand(-1, 2)
+        batch = inputs.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+        batch_labels = labels[rows]
+        logits = self._model.gradients(self._parameters, batch, batch_labels, self._gradients)
+        self._optimizer.step(self._step, self._parameters, self._gradients)
+        self._step += 1
+        self.member_steps_done += len(self._members)
+
+        if self._step % CHECK_EVERY == 0:
+            finite = member_losses(logits, batch_labels).isfinite().tolist()
+            self._leave({k: "diverged" for k, good in enumerate(finite) if not good})
+        due = [k for k, steps in enumerate(self._due) if self._step in steps]
+        if due:
+            self._evaluate(due)
+
+    def _evaluate(self, due: list[int]) -> None:
+        """Evaluate the members that are due; those at their end or no longer finite leave."""
+        sets = {"train": self._train, "test": (self._data.test_inputs, self._data.test_labels)}
+        if self._validation is not None:
+            sets["validation"] = self._validation
+        found: list[dict[str, Any]] = [{} for _ in due]
+        for name, (inputs, labels) in sets.items():
+            scores = evaluate(self._model, self._parameters, due, inputs, labels)
+            for metrics, (loss, accuracy) in zip(found, scores, strict=True):
+                metrics |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
+        leaving = {}
+        for k, metrics in zip(due, found, strict=True):
+            if not all(map(math.isfinite, metrics.values())):
+                leaving[k] = "diverged"
+                continue
+            epoch = self._step * self._members[k].batch_size / self._members[k].train_size
+            self._evaluations[k].append(Evaluation(step=self._step, epoch=epoch, **metrics))
+            if self._step == self._members[k].steps:
+                leaving[k] = "completed"
+        self._leave(leaving)
+
+    def _leave(self, leaving: dict[int, str]) -> None:
+        """Record these members' results and go on with the others."""
+        if not leaving:
+            return
+        for k, status in leaving.items():
+            self.member_steps_total -= self._members[k].steps - self._step
+            self._finished.append(
+                TrialResult(
+                    configuration=self._members[k],
+                    status=status,
+                    steps_done=self._step,
+                    n_classes=self._data.n_classes,
+                    wall_seconds=self._seconds_each,
+                    evaluations=tuple(self._evaluations[k]),
+                )
+            )
+        kept = [k for k in range(len(self._members)) if k not in leaving]
+        self._members = [self._members[k] for k in kept]
+        self._evaluations = [self._evaluations[k] for k in kept]
+        self._due = [self._due[k] for k in kept]
+        self._parameters = [p[kept] for p in self._parameters]
+        self._gradients = [torch.empty_like(p) for p in self._parameters]
+        self._optimizer.keep(kept)
+        self._batches.keep(kept)
+        self._model.keep(kept)
+
+
+def train_pack(
+    configurations: Sequence[Configuration], dataset: Dataset, **options: Any
+) -> list[TrialResult]:
+    """Train a pack to its end; results in the order given. Options as for `PackTrainer`."""
+    trainer = PackTrainer(configurations, dataset, **options)
+    trainer.advance()
+    order = {c: i for i, c in enumerate(configurations)}
+    return sorted(trainer.take_results(), key=lambda result: order[result.configuration])
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """One torch thread, no autograd: more threads change the bits and starve each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.set_num_threads(threads)
