@@ -192,14 +192,14 @@ def _as_rounded(number: float) -> float:
     return float(_rounded(number)) + 0.0  # -0.0 becomes 0.0
 
 
-def _typed(name: str, value: object) -> object:
+def _typed(name: str, value: Any) -> Any:
     """The value in its field's one type: 1 and 1.0 become the same configuration.
 
     Raises:
         InputError: the value does not have the field's type.
     """
     given = type(value)
-    if given is float and name not in _NOT_FLOATS and math.isfinite(value):  # type: ignore[arg-type]
+    if given is float and name not in _NOT_FLOATS and math.isfinite(value):
         return _as_rounded(value)
     if given is int and name in _INTEGERS:
         return value
@@ -213,7 +213,7 @@ def _typed(name: str, value: object) -> object:
     if isinstance(value, bool | str):
         raise InputError(f"{name} must be {kind}, not {value!r}.")
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} must be {kind}, not {value!r}.") from None
     if not math.isfinite(number):
