@@ -1,0 +1,87 @@
+"""Settings that Ray reads from the environment while it is imported; this file imports no ray."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import explorer
+
+SETTINGS = {
+    # Tune's own files are not our record: no loggers, no state while running, no output.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # Ctrl-C is ours: Tune would swallow it and end as if nothing had happened.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # A worker keeps its folder: the pack's files would need a folder each.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+#: Ray puts every socket of its own cluster on 127.0.0.1; by default they listen everywhere.
+LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
+#: Ray's sockets have paths of up to 107 bytes, some 65 of them below the folder we choose.
+_LONGEST_TEMP_PATH = 40
+
+
+def prepare(address: str | None) -> None:
+    """Fix the environment; call it before the first `import ray`, in vain afterwards.
+
+    Args:
+        address: of a running cluster, whose nodes must be reachable; None starts a private one.
+    """
+    os.environ.update(SETTINGS)
+    if address is None:
+        os.environ.update(LOOPBACK_ONLY)
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for Ray's own files, deleted at the end; its path is short enough for sockets."""
+    base = tempfile.gettempdir()
+    if len(base) > _LONGEST_TEMP_PATH and Path("/tmp").is_dir():
+        base = "/tmp"
+    with tempfile.TemporaryDirectory(
+        prefix="explorer-", dir=base, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def clean_import_path(folder: Path) -> Iterator[None]:
+    """Start Ray inside this block, so that workers import this package and no namesake of it.
+
+    Ray puts the driver's current folder first on the workers' import path. There an
+    `explorer.py` or `analysis.py` of the user's would shadow ours, in the workers only. So Ray is
+    started from an empty folder, and a package that is not installed is named in PYTHONPATH.
+    """
+    root = Path(explorer.__file__).resolve().parents[1]
+    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
+    python_path = os.environ.get("PYTHONPATH")
+    here = os.getcwd()
+    if root not in installed:
+        rest = [python_path] if python_path else []
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(root), *rest])
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        if python_path is None:
+            os.environ.pop("PYTHONPATH", None)
+        else:
+            os.environ["PYTHONPATH"] = python_path
+
+
+def ray_is_imported() -> bool:
+    """Whether this process has imported ray already."""
+    return "ray" in sys.modules
