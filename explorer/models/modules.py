@@ -84,7 +84,8 @@ class Vmapped:
         self._factory = factory
         self._input_shape = input_shape
         self._n_classes = n_classes
-        self._module = make_module(factory, input_shape, n_classes).to("meta")
+        with own_randomness(0):
+            self._module = make_module(factory, input_shape, n_classes).to("meta")
 
     def initial(self, generators: Sequence[torch.Generator]) -> Stack:
         """See `StackedModel.initial`."""

@@ -44,5 +44,5 @@ def evaluate(
             others = logits.scatter_(1, index, -torch.inf).amax(1, keepdim=True)
             correct += (own > others).sum((1, 2))
         n = len(inputs)
-        results += zip((loss / n).tolist(), (correct / n).tolist(), strict=True)
+        results += zip((loss / n).tolist(), (correct.double() / n).tolist(), strict=True)
     return results
