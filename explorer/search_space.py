@@ -79,7 +79,7 @@ class SearchSpace:
         seeds: how many repetitions (8 means 0..7), or a list of seeds.
         rules: functions, each True for the cells to keep; their parameters name configuration
             fields, `steps`, `steps_per_epoch` or `noise_scale`. The first line of a rule's
-            docstring, or its name, is the reason given for what it leaves out.
+            docstring, or its name, is told with the number of cells that break it.
         strategy: how trials are chosen; `grid` takes them all.
 
     Attributes:
@@ -203,7 +203,7 @@ class SearchSpace:
                 if reason is None:
                     yield cell
                 else:
-                    left_out[reason] += 1
+                    left_out[f"breaks the rule: {reason}"] += 1
 
     def _source_of(self, name: str, factories: dict[str, Any]) -> str:
         return self._sources[name] if name in factories else ""
