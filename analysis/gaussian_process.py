@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 #: Grids that the shared hyperparameters are averaged over (a flat prior on the grid).
-WARPS = (0.25, 0.5, 1.0, 2.0, np.inf)
+WARPS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, np.inf)
 LENGTH_SCALES = tuple(0.6 * 2.0 ** (i / 2) for i in range(9))
 AMPLITUDES = tuple(2.0**i for i in range(-3, 5))
 #: Factors on the noise variance, for curves whose noise no repetition tells.

@@ -25,7 +25,7 @@ class MetaRegression:
         tau2: between-condition variance, Paule-Mandel.
         heterogeneity: Cochran's Q at tau2 = 0, chi-squared with `degrees_of_freedom` if the
             conditions scatter by their own errors alone.
-        scale: Knapp-Hartung's factor q; 1 where the residuals are as large as their variances say.
+        scale: Knapp-Hartung's factor q: mean squared residual in units of its variance.
         residuals: y - X beta, shape (k,).
         leverages: share of each condition in its own fitted value, shape (k,).
         degrees_of_freedom: k - p.
@@ -54,12 +54,12 @@ class MetaRegression:
 def meta_regression(X: Array, y: Array, variance: Array, level: float = 0.95) -> MetaRegression:
     """Fit y = X beta with a random shift of variance tau2 for each row.
 
-    tau2 solves Q(tau2) = k - p (Paule & Mandel 1982; DerSimonian & Kacker 2007, eq. 5 for
-    regression): Q falls as tau2 grows, so the root is unique, and it is 0 where Q(0) <= k - p.
-    The covariance is that of weighted least squares times q = Q(tau2) / (k - p), with k - p degrees
-    of freedom (Knapp & Hartung 2003, eq. 5 and 8). q may fall below 1 where tau2 = 0: intervals
-    would be narrower than the conditions' own errors allow, so q is not let below 1 there
-    (Roever, Knapp & Friede 2015, the modified method).
+    tau2 solves Q(tau2) = k - p (Paule & Mandel 1982; DerSimonian & Kacker 2007): Q falls as tau2
+    grows, so the root is unique, and it is 0 where Q(0) <= k - p. The covariance is that of
+    weighted least squares times q = Q(tau2) / (k - p), with k - p degrees of freedom (Knapp &
+    Hartung 2003). Where tau2 > 0, q is 1. Where the conditions scatter less than their errors
+    say, q < 1 narrows the intervals, which is kept: errors of peaks were measured to be too wide
+    rather than too narrow (docs/methods.md).
 
     Args:
         X: design, shape (k, p), full column rank.

@@ -1,0 +1,150 @@
+"""The laws as JSON and as plain text for the command line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from analysis.peaks import LEVEL, Peak
+from analysis.scaling import AXES, ScalingFit, ScalingReport
+
+#: Fields of a peak that the JSON leaves out: its group is the law's, its curve is for drawing.
+_NOT_IN_JSON = frozenset({"group", "curve"})
+_LAW_NUMBERS = (
+    "converged",
+    "n_conditions",
+    "n_dropped",
+    "n_censored",
+    "degrees_of_freedom",
+    "tau2",
+    "heterogeneity",
+    "level",
+)
+
+
+def to_dict(report: ScalingReport) -> dict[str, Any]:
+    """The report as plain values, unrounded; what is not finite becomes None.
+
+    The keys of the first law stand at top level; where there are several, `laws` lists all.
+    """
+    laws = [_law(law) for law in report.laws]
+    head = dict(laws[0]) if laws else {}
+    head["notes"] = list(report.notes)
+    if len(laws) > 1:
+        head["laws"] = laws
+    return head
+
+
+def to_json(report: ScalingReport) -> str:
+    """`to_dict` as JSON text, valid for strict readers.
+
+    Floats have the shortest form that reads back as the same number.
+    """
+    return json.dumps(to_dict(report), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def to_text(report: ScalingReport) -> str:
+    """Peaks and exponents as a table, and the findings as sentences."""
+    parts = [_law_text(law) for law in report.laws]
+    if report.notes:
+        parts.append("\n".join(f"Note: {note}" for note in report.notes))
+    return "\n\n".join(parts)
+
+
+def _law(law: ScalingFit) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "dataset": law.dataset,
+        "model": law.model,
+        "budget": law.budget,
+        "budget_value": law.budget_value,
+        "settings": dict(law.group.settings),
+        "metric": law.metric,
+        "exponents": {
+            axis: {
+                "estimate": e.estimate,
+                "low": e.low,
+                "high": e.high,
+                "identifiable": e.identifiable,
+                "reason": e.reason,
+            }
+            for axis, e in law.exponents.items()
+        },
+        "constant": _fields(law.constant),
+        "at_center": {**_fields(law.at_center), "center": dict(law.center)},
+        **{name: getattr(law, name) for name in _LAW_NUMBERS},
+        "residuals": list(law.residuals),
+        "sentences": list(law.sentences),
+        "peaks": [_peak(peak) for peak in law.peaks],
+    }
+    plain = _plain(values)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _peak(peak: Peak) -> dict[str, Any]:
+    values = {k: v for k, v in _fields(peak).items() if k not in _NOT_IN_JSON}
+    values["cells"] = [_fields(cell) for cell in peak.cells]
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """JSON values only: numbers of numpy as Python's, NaN and infinities as None."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _law_text(law: ScalingFit) -> str:
+    rows = [
+        ["learning_rate", "momentum", "N", "B_opt", f"{100 * LEVEL:g} % interval", "seeds", "flags"]
+    ]
+    for p in law.peaks:
+        interval = f"{_short(p.low)} - {_short(p.high)}"
+        flags = ", ".join(p.flags)
+        rows.append(
+            [
+                f"{p.learning_rate:g}",
+                f"{p.momentum:g}",
+                f"{p.train_size}",
+                _short(p.batch_size_opt),
+                interval,
+                f"{p.n_seeds:g}",
+                flags,
+            ]
+        )
+    exponents = [["exponent of", "estimate", f"{100 * law.level:g} % interval"]]
+    names = dict(zip(AXES, ("learning_rate", "N", "1/(1-momentum)"), strict=True))
+    for axis, e in law.exponents.items():
+        interval = f"{e.low:.3f} - {e.high:.3f}" if math.isfinite(e.low) else "unknown"
+        shown = [f"{e.estimate:.3f}", interval] if e.identifiable else ["not identifiable", ""]
+        exponents.append([names[axis], *shown])
+    c = law.constant
+    exponents.append(["constant c", _short(c.estimate), f"{_short(c.low)} - {_short(c.high)}"])
+    title = f"Optimum batch size: {law.group.label}"
+    text = [title, "", _table(rows), "", _table(exponents), "", *law.sentences]
+    return "\n".join(text)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else "unknown"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned by spaces, the first row ruled off."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(t.ljust(w) for t, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return "\n".join(lines)
