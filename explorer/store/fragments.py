@@ -66,10 +66,11 @@ class Fragment:
         return int(self._file.metadata.num_rows)
 
     def read(self, schema: pa.Schema) -> pa.Table:
-        """The columns of `schema`, in its types; nullable ones that are missing are null."""
+        """The columns of `schema`, in its types; null where an older file lacks a nullable one."""
         present = set(self.schema.names)
+        older = self.version < SCHEMA_VERSION
         for field in schema:
-            if field.name not in present and not field.nullable:
+            if field.name not in present and not (older and field.nullable):
                 raise UnreadableFile(self.folder, self.name, f"without the column {field.name}")
         wanted = [name for name in schema.names if name in present]
         with self._decoding("torn content"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -80,6 +81,9 @@ def typed(
         default = filled.get(field.name)
         values = [row.get(field.name, default) for row in rows]
         try:
+            if pa.types.is_integer(field.type):
+                # Arrow cuts fractions off without a word.
+                values = [v if type(v) is int or v is None else operator.index(v) for v in values]
             array = pa.array(values, type=field.type)
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"The column {field.name} holds a value of a wrong type.") from error
