@@ -1,12 +1,13 @@
-"""Best batch size against learning rate, momentum and training-set size, at equal effective time."""
+"""Best batch size by learning rate, momentum and training-set size at equal effective time."""
 
 from explorer.space import SearchSpace, log_grid, time, window
 
 
 def expected_peak(learning_rate: float, momentum: float, train_size: int) -> float:
     """Batch size near which first sweeps of this model found the best test accuracy."""
-    per_learning_rate = 230 * (0.1 / (1 - momentum)) ** 0.75  # 230 at momentum 0.9
-    return per_learning_rate * learning_rate * (train_size / 1000) ** 0.4
+    momentum_factor: float = (0.1 / (1 - momentum)) ** 0.75
+    train_size_factor: float = (train_size / 1000) ** 0.4
+    return 230 * learning_rate * momentum_factor * train_size_factor
 
 
 def peak_within_reach(learning_rate: float, momentum: float, train_size: int) -> bool:
