@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from analysis.landscape import CONDITION_COLUMNS
@@ -124,25 +122,23 @@ def _chance(trials: pd.DataFrame, recorded: pd.Series) -> tuple[float, bool]:
 
 
 def _conditions(frame: pd.DataFrame) -> tuple[Condition, ...]:
-    found = []
-    for _, rows in frame.groupby(list(CONDITION_COLUMNS), sort=True):
-        cells = tuple(_cell(cell) for _, cell in rows.groupby("batch_size", sort=True))
-        learning_rate, momentum, train_size = rows.iloc[0][list(CONDITION_COLUMNS)]
-        found.append(Condition(float(learning_rate), float(momentum), int(train_size), cells))
-    return tuple(found)
-
-
-def _cell(rows: pd.DataFrame) -> CellMean:
-    values = np.sort(rows["value"].to_numpy(float))  # sums do not depend on the order of rows
-    return CellMean(
-        batch_size=int(rows["batch_size"].iloc[0]),
-        mean=float(values.mean()),
-        variance=float(values.var(ddof=1)) if len(values) > 1 else math.nan,
-        lowest=float(values[0]),
-        highest=float(values[-1]),
-        n=len(values),
-        n_diverged=int(rows["diverged"].sum()),
+    keys = [*CONDITION_COLUMNS, "batch_size"]
+    frame = frame.sort_values([*keys, "value"])  # no sum depends on the order of the source's rows
+    found = frame.groupby(keys, sort=True).agg(
+        mean=("value", "mean"),
+        variance=("value", "var"),
+        lowest=("value", "min"),
+        highest=("value", "max"),
+        n=("value", "size"),
+        n_diverged=("diverged", "sum"),
     )
+    by_condition: dict[tuple[float, float, int], list[CellMean]] = {}
+    for row in found.reset_index().itertuples(index=False):
+        learning_rate, momentum, train_size, batch_size, mean, variance, low, high, n, bad = row
+        cell = CellMean(int(batch_size), mean, variance, low, high, int(n), int(bad))
+        key = (float(learning_rate), float(momentum), int(train_size))
+        by_condition.setdefault(key, []).append(cell)
+    return tuple(Condition(*key, tuple(cells)) for key, cells in by_condition.items())
 
 
 def _sentences(
