@@ -1,0 +1,175 @@
+"""What every chart shares: rows of plain values, distinct labels, tables of shown numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+_STAR = "M0,-1.1L.32,-.4L1.05,-.34L.5,.15L.68,.9L0,.5L-.68,.9L-.5,.15L-1.05,-.34L-.32,-.4Z"
+
+#: Marks for ordered values, so that no value is told by its colour alone.
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", _STAR)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """The numbers behind a chart as text, a column a header.
+
+    Attributes:
+        columns: headers.
+        rows: cells as shown; each row is as long as `columns`.
+        note: what was left out, or empty.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is missing, NaN or infinite: JSON knows neither."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for reading: significant digits, whole numbers unrounded, an en dash for none.
+
+    >>> number(0.0707107), number(8000.0), number(123.456), number(None)
+    ('0.0707', '8000', '123', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    if float(value).is_integer() and abs(value) < 1e7:
+        return str(int(value))
+    magnitude = math.floor(math.log10(abs(value)))
+    if not -5 <= magnitude < 7:
+        return f"{value:.{digits - 1}e}"
+    text = f"{value:.{max(0, digits - 1 - magnitude)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A fraction as a percentage for reading, with a space that does not break.
+
+    >>> percent(0.4655).split()
+    ['46.5', '%']
+    """
+    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}\u00a0%"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval for reading, which does not break; empty where neither end is known."""
+    if finite(low) is None and finite(high) is None:
+        return ""
+    return f"[{number(low)},\u00a0{number(high)}]"
+
+
+def labels(values: Iterable[float]) -> dict[float, str]:
+    """A short label for each value, in ascending order, with as many digits as keep them apart."""
+    distinct = sorted(set(values))
+    texts: list[str] = []
+    for digits in range(3, 18):
+        texts = [number(value, digits) for value in distinct]
+        if len(set(texts)) == len(distinct):
+            break
+    return dict(zip(distinct, texts, strict=True))
+
+
+def plural(n: int, noun: str) -> str:
+    """The count with its noun: `1 trial`, `2 trials`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def inline(rows: Sequence[Row]) -> alt.InlineData:
+    """Rows as the chart's own data; the caller has aggregated them (no 5,000-row limit here)."""
+    return alt.InlineData(values=list(rows))
+
+
+def choice(name: str, text: str, options: Sequence[str], value: str) -> alt.Parameter:
+    """What the reader picks from a drop-down; a constant where there is nothing to pick.
+
+    Args:
+        name: of the parameter.
+        text: beside the drop-down.
+        options: in the order shown.
+        value: picked first.
+    """
+    if len(options) < 2:
+        return alt.param(name=name, value=value)
+    bind = alt.binding_select(options=list(options), name=f"{text} ")
+    return alt.param(name=name, value=value, bind=bind)
+
+
+def marks(
+    field: str, order: Sequence[str | alt.ExprRef], title: str, *, in_row: int
+) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape for one ordered field, with one legend for both.
+
+    The field is nominal to Vega, which warns of shapes for ordinal ones; its order is `order`,
+    and the theme gives it viridis.
+
+    Args:
+        field: name of a text field.
+        order: its values, ascending.
+        title: of the legend.
+        in_row: legend entries in a row of a wide chart; a narrow one has half as many.
+    """
+    legend = alt.Legend(
+        title=title, columns=alt.ExprRef(f"width < 420 ? {(in_row + 1) // 2} : {in_row}")
+    )
+    hues = alt.Scale(domain=list(order))
+    kinds = alt.Scale(domain=list(order), range=shapes(len(order)))
+    color = alt.Color(f"{field}:N", scale=hues, legend=legend)
+    return color, alt.Shape(f"{field}:N", scale=kinds, legend=legend)
+
+
+def layered(
+    layers: Sequence[alt.Chart], *, height: int, description: str, params: Sequence[Any] = ()
+) -> alt.LayerChart:
+    """The layers as one chart that is as wide as its container; `height` in pixels."""
+    chart = alt.LayerChart(
+        layer=list(layers), width="container", height=height, description=description
+    )
+    return chart.add_params(*params) if params else chart
+
+
+def shapes(n: int) -> list[str]:
+    """`n` mark shapes; they repeat after seven."""
+    return [SHAPES[i % len(SHAPES)] for i in range(n)]
+
+
+def thinned(items: Sequence[Any], at_most: int) -> list[Any]:
+    """At most `at_most` evenly spaced items, first and last kept."""
+    if len(items) <= at_most or at_most < 2:
+        return list(items)
+    picked = sorted({round(i * (len(items) - 1) / (at_most - 1)) for i in range(at_most)})
+    return [items[i] for i in picked]
+
+
+def powers_of_two(low: float, high: float) -> list[float]:
+    """Tick values 2^k that cover [low, high], for axes in batch sizes."""
+    first, last = math.floor(math.log2(low)), math.ceil(math.log2(high))
+    return [2.0**k for k in range(first, last + 1)]
+
+
+def round_ticks(low: float, high: float, about: int = 6) -> list[float]:
+    """Round tick values inside [low, high], about as many as asked for.
+
+    >>> round_ticks(0.12, 0.47)
+    [0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]
+    """
+    if not high > low:
+        return [low]
+    raw = (high - low) / about
+    unit = 10.0 ** math.floor(math.log10(raw))
+    step = next(unit * f for f in (1.0, 2.0, 5.0, 10.0) if unit * f >= 0.75 * raw)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(k * step, 12) for k in range(first, last + 1)]
