@@ -65,6 +65,15 @@ class Store:
             store._location.make()
         return store
 
+    @classmethod
+    def exists(cls, location: str) -> bool:
+        """Whether there is a store to open.
+
+        Raises:
+            EnvironmentFailure: the location cannot be read.
+        """
+        return cls(location)._location.exists()
+
     def check_writable(self) -> None:
         """Write and remove a small file.
 
