@@ -126,7 +126,7 @@ class SearchSpace:
         self.rules = _checked_rules(rules)
         self.dataset_factories: dict[str, DatasetFactory] = {}
         self.model_factories: dict[str, Callable[..., Any]] = {}
-        self._sources: dict[str, str] = {}
+        self._sources: dict[tuple[str, str], str] = {}
         given["dataset"] = self._with_factories("dataset", dataset, self.dataset_factories)
         given["model"] = self._with_factories("model", model, self.model_factories)
         self._batch_size = _checked_batch_size(batch_size)
@@ -140,9 +140,8 @@ class SearchSpace:
         self.cells: tuple[Configuration, ...] = tuple(self._kept_cells(left_out))
         self.left_out: tuple[tuple[str, int], ...] = tuple(left_out.items())
         if not self.cells:
-            raise InputError(
-                f"No cell is left: {', '.join(f'{n} x {r}' for r, n in self.left_out)}."
-            )
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in self.left_out)
+            raise InputError(f"Every cell of the space is left out: {reasons}.")
         self._check_against_data()
 
     def configurations(self, limit: int | None = None) -> list[Configuration]:
@@ -177,7 +176,7 @@ class SearchSpace:
             name = _factory_name(axis, item)
             if factories.setdefault(name, item) is not item:
                 raise InputError(f"{axis}: two functions are called {name!r}; rename one.")
-            self._sources[name] = source_sha256(item, f"{axis} function")
+            self._sources[axis, name] = source_sha256(item, f"{axis} function")
             names.append(name)
         return names
 
@@ -191,8 +190,8 @@ class SearchSpace:
             budget = condition["budget"]
             condition |= {"budget": budget.kind, "budget_value": budget.value}
             sources: dict[str, Any] = {
-                "dataset_source": self._source_of(condition["dataset"], self.dataset_factories),
-                "model_source": self._source_of(condition["model"], self.model_factories),
+                f"{axis}_source": self._sources.get((axis, condition[axis]), "")
+                for axis in ("dataset", "model")
             }
             for size in self._batch_sizes(condition):
                 if size > condition["train_size"]:
@@ -204,9 +203,6 @@ class SearchSpace:
                     yield cell
                 else:
                     left_out[f"breaks the rule: {reason}"] += 1
-
-    def _source_of(self, name: str, factories: dict[str, Any]) -> str:
-        return self._sources[name] if name in factories else ""
 
     def _batch_sizes(self, condition: dict[str, Any]) -> Sequence[int]:
         given = self._batch_size
@@ -306,7 +302,8 @@ def _factory_name(axis: str, function: Any) -> str:
     """
     name = getattr(function, "__name__", None)
     if name is None or name == "<lambda>":
-        raise InputError(f"{axis} must be text or a function with a name, not {function!r}.")
+        kind = "a lambda" if name else repr(function)
+        raise InputError(f"{axis} must be text or a function with a name, not {kind}.")
     from explorer.models import FAMILIES
 
     if name in (dataset_names() if axis == "dataset" else FAMILIES):

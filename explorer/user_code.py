@@ -17,8 +17,8 @@ import cloudpickle
 from explorer.errors import InputError
 
 _INSTALLED = tuple(
-    {Path(folder).resolve() for folder in sysconfig.get_paths().values()}
-    | {Path(folder).resolve() for folder in (sys.prefix, sys.base_prefix) if folder != "/usr"}
+    Path(sysconfig.get_path(kind)).resolve()
+    for kind in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 _OURS = frozenset({"explorer", "analysis", "searchspaces"})
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes)

@@ -48,7 +48,8 @@ def cached_arrays(key: str, build: Callable[[], tuple[Array, ...]]) -> tuple[Arr
 
 def _read(path: Path) -> tuple[Array, ...] | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because numpy leaves a file that is no whole archive open.
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             count = len(file.files) - 1
             arrays = tuple(file[f"array_{i}"] for i in range(count))
             whole = hash_arrays(*arrays) == str(file["sha256"])
