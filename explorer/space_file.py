@@ -7,10 +7,11 @@ import hashlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -137,15 +138,30 @@ def _load_module(name: str, path: Path, spec: str) -> ModuleType:
     return module
 
 
+class _NeighbourFinder(MetaPathFinder):
+    """Finds modules beside the search-space file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return PathFinder.find_spec(fullname, [self._folder]) if path is None else None
+
+
 @contextmanager
 def _neighbours_importable(folder: Path) -> Iterator[None]:
-    """Let the file import its neighbours; last in the path, so that they hide nothing installed."""
-    sys.path.append(str(folder))
+    """Let the file import its neighbours; asked last of all, so that they hide nothing installed.
+
+    The end of `sys.path` would not do: what is installed in editable mode is looked for after it.
+    """
+    finder = _NeighbourFinder(folder)
+    sys.meta_path.append(finder)
     try:
         yield
     finally:
-        if str(folder) in sys.path:
-            del sys.path[len(sys.path) - 1 - sys.path[::-1].index(str(folder))]
+        sys.meta_path.remove(finder)
 
 
 def _explained(error: BaseException, path: Path, spec: str) -> InputError:

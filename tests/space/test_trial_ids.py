@@ -1,0 +1,102 @@
+"""Ids that results are stored under: if one of these changes, every stored result is orphaned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from explorer.errors import InputError
+from explorer.trial import Configuration, checked_value
+
+_PLAIN = {
+    "train_size": 1000,
+    "batch_size": 32,
+    "learning_rate": 0.1,
+    "momentum": 0.9,
+    "budget": "time",
+    "budget_value": 300,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "trial_id", "stream_start"),
+    [
+        ({}, "9e81fb0f36392b226bd0", "9e81fb0f36392b22"),
+        ({"seed": 7}, "2b8b29ff726d71943030", "2b8b29ff726d7194"),
+        (
+            {"weight_decay": 1e-4, "clip_norm": 1.0, "sampling": "replacement"},
+            "7d6452d9106325200ad0",
+            "7d6452d910632520",
+        ),
+        (
+            {"dataset": "digits", "model": "cnn2d-8-16", "validation_size": 100},
+            "0ecbc0fc6dcaaa767f4f",
+            "21aa410504dfe670",
+        ),
+    ],
+)
+def test_ids_stay_as_they_are(changes, trial_id, stream_start):
+    configuration = Configuration(**{**_PLAIN, **changes})
+    assert configuration.trial_id == trial_id
+    assert configuration.stream_key.startswith(stream_start)
+
+
+def test_an_id_is_the_hash_of_the_documented_text():
+    text = json.dumps(
+        {
+            "batch_size": 32,
+            "budget": "time",
+            "budget_value": "300",
+            "learning_rate": "0.1",
+            "momentum": "0.9",
+            "train_size": 1000,
+            "training_version": 1,
+        },
+        separators=(",", ":"),
+    )
+    expected = hashlib.sha256(text.encode()).hexdigest()[:20]
+    assert Configuration(**_PLAIN).trial_id == expected
+
+
+def test_types_and_rounding_noise_do_not_change_an_id():
+    noisy = {**_PLAIN, "train_size": 1000.0, "learning_rate": 0.1 + 1e-16, "budget_value": 300.0}
+    assert Configuration(**noisy) == Configuration(**_PLAIN)
+    minus = Configuration(**_PLAIN, weight_decay=-0.0)
+    assert str(minus.weight_decay) == "0.0"
+    assert minus.trial_id == Configuration(**_PLAIN).trial_id
+
+
+def test_another_seed_of_the_same_cell():
+    configuration = Configuration(**_PLAIN, clip_norm=1.0)
+    other = configuration.with_seed(5)
+    assert other == Configuration(**_PLAIN, clip_norm=1.0, seed=5)
+    assert hash(other) == hash(Configuration(**_PLAIN, clip_norm=1.0, seed=5))
+    assert configuration.seed == 0
+    with pytest.raises(InputError, match="seed must be at least 0, not -1"):
+        configuration.with_seed(-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("batch_size", 2000, "batch_size must be between 1 and train_size 1000, not 2000."),
+        ("batch_size", 0, "batch_size must be between 1 and train_size 1000, not 0."),
+        ("momentum", 1, "momentum must be in [0, 1), not 1.0."),
+        ("learning_rate", "fast", "learning_rate must be a number, not 'fast'."),
+        ("sampling", "all", "sampling must be one of shuffle, subset, replacement, not 'all'."),
+    ],
+)
+def test_a_configuration_refuses_values_outside_their_range(name, value, words):
+    with pytest.raises(InputError) as caught:
+        Configuration(**{**_PLAIN, name: value})
+    assert str(caught.value) == words
+
+
+def test_one_field_is_checked_alone():
+    assert checked_value("train_size", 3.0) == 3
+    assert type(checked_value("train_size", 3.0)) is int
+    assert checked_value("clip_norm", None) is None
+    with pytest.raises(InputError, match="final_decay must be in"):
+        checked_value("final_decay", 1.5)
