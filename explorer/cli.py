@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from explorer import __version__
 from explorer.errors import EnvironmentFailure, ExplorerError, InputError
@@ -29,7 +29,6 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="explorer",
     help="How batch size, learning rate, momentum and training-set size decide generalization.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -58,13 +57,16 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
 ) -> None:
-    """Set up nothing: every command takes its own options."""
+    """Show the help where no command is given; every command takes its own options."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command(epilog="Example: explorer run quick_grid --store ./explorer-store")
@@ -426,12 +428,9 @@ def main() -> None:
         if debug:
             raise
         code = _complain(str(error), error.exit_code)
-    except click.exceptions.Abort:
-        code = _complain("Interrupted.", INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
+    except TyperException as error:
+        code = _complain(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         code = _complain("Interrupted.", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
