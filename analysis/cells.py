@@ -149,13 +149,13 @@ def _sentences(
         lines.append("It is chosen on the test set, so it is optimistic (He et al. 2019 use it).")
     if n_diverged:
         how = f"{chance:.3g} (1/classes)" if known else f"{chance:.3g}, a guess from the results"
-        lines.append(f"{_trials(n_diverged)} diverged and count at chance accuracy, {how}.")
+        lines.append(f"{_trials(n_diverged)} diverged: counted at chance accuracy, {how}.")
     elif not known:
         lines.append(f"The number of classes is not known; chance is taken as {chance:.3g}.")
     if n_failed:
-        lines.append(f"{_trials(n_failed)} failed and are left out.")
+        lines.append(f"{_trials(n_failed)} failed: left out.")
     if n_without:
-        lines.append(f"{_trials(n_without)} have no {metric} and are left out.")
+        lines.append(f"{_trials(n_without)} without a {metric}: left out.")
     return tuple(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ UNKNOWN_NOISE = tuple(4.0**i for i in range(-4, 5))
 _KEPT_WEIGHT = 0.98
 _MAX_KEPT = 24
 _JITTER = 1e-9
+#: More curves than this add nothing to what is known of the shared hyperparameters.
+_MAX_CURVES = 64
+#: Larger than any y' K^-1 y, so that the bordered matrix is positive definite.
+_BORDER = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,7 @@ def fit_shared(
     its best point, carries the uncertainty of the hyperparameters into the draws.
 
     Args:
-        curves: at least one, of two cells or more each.
+        curves: at least one, of two cells or more each; of more than 64, evenly spaced ones.
         scale: typical height of the curves, in accuracy; the amplitudes are multiples of it.
         noise_factors: grid of factors on the noise variances.
 
@@ -116,7 +121,8 @@ def fit_shared(
     """
     grid = list(itertools.product(WARPS, LENGTH_SCALES, AMPLITUDES, noise_factors))
     log_likelihood = np.zeros(len(grid))
-    for curve in curves:
+    every = max(1, math.ceil(len(curves) / _MAX_CURVES))
+    for curve in curves[::every]:
         log_likelihood += _log_likelihoods(curve, grid, scale)
     weight = np.exp(log_likelihood - log_likelihood.max())
     weight /= weight.sum()
@@ -135,15 +141,22 @@ def _log_likelihoods(
     curve: Curve, grid: Sequence[tuple[float, float, float, float]], scale: float
 ) -> Array:
     """Log marginal likelihood of one curve at every grid point, level integrated out."""
-    z = {w: warped(curve.x, curve.edge, w) for w in WARPS}
-    correlation = np.stack([matern52((z[w][:, None] - z[w]) / ell) for w, ell, _, _ in grid])
+    pairs = {(w, ell): i for i, (w, ell) in enumerate(dict.fromkeys((w, e) for w, e, _, _ in grid))}
+    z = np.stack([warped(curve.x, curve.edge, w) / ell for w, ell in pairs])
+    which = [pairs[w, ell] for w, ell, _, _ in grid]
+    correlation = matern52(z[:, :, None] - z[:, None, :])[which]
     amplitude = np.array([a * scale for _, _, a, _ in grid])
     factor = np.array([f for _, _, _, f in grid])
     K = amplitude[:, None, None] ** 2 * correlation
     K += factor[:, None, None] * np.diag(curve.variance)
-    L = np.linalg.cholesky(K)
-    ones_y = np.stack([np.ones_like(curve.y), curve.y], axis=1)
-    half = np.linalg.solve(L, np.broadcast_to(ones_y, (len(grid), *ones_y.shape)))
+    # One Cholesky factor of K bordered by (1, y) holds L and L^-1 (1, y) at once.
+    n = len(curve.y)
+    bordered = np.zeros((len(grid), n + 2, n + 2))
+    bordered[:, :n, :n] = K
+    bordered[:, n, :n], bordered[:, n + 1, :n] = 1.0, curve.y
+    bordered[:, [n, n + 1], [n, n + 1]] = _BORDER
+    factor_rows = np.linalg.cholesky(bordered)
+    L, half = factor_rows[:, :n, :n], factor_rows[:, n:, :n].swapaxes(1, 2)
     information = (half[:, :, 0] ** 2).sum(1)
     level = (half[:, :, 0] * half[:, :, 1]).sum(1) / information
     residual = half[:, :, 1] - level[:, None] * half[:, :, 0]

@@ -77,8 +77,10 @@ def read_results_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
     for name in _ACCURACIES:
         if name in frame.columns:
             notes += _to_fractions(path, name, frame)
-    notes += _drop_duplicates(path, frame)
-    return frame.reset_index(drop=True), notes
+    frame, dropped = _one_row_a_trial(path, frame)
+    if dropped:
+        notes.append(f"{dropped} row(s) of {path.name} repeat another row and count once.")
+    return frame, notes
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -218,26 +220,21 @@ def _to_fractions(path: Path, name: str, frame: pd.DataFrame) -> list[str]:
     return [f"{name} in {path.name} is in percent and was divided by 100."]
 
 
-def _drop_duplicates(path: Path, frame: pd.DataFrame) -> list[str]:
-    """One row a trial: equal rows count once, two results for one trial are refused."""
+def _one_row_a_trial(path: Path, frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Equal rows count once; two different results for one trial are refused."""
     names = [*_KEY, "sampling", "dataset_source", "model_source"]
     names += ["learning_rate", "momentum", "train_size", "batch_size", "seed"]
     key = [name for name in names if name in frame.columns]
-    before = len(frame)
-    row_numbers = pd.Series(np.arange(before) + 2, index=frame.index)
-    repeated = frame.duplicated(keep="first")
-    frame.drop(index=frame.index[repeated], inplace=True)
-    clash = frame.duplicated(key, keep="first")
+    kept = frame[~frame.duplicated(keep="first")]
+    clash = kept.duplicated(key, keep="first")
     if clash.any():
-        at = frame.index[clash.to_numpy()][0]
-        same = (frame[key].astype(object) == frame.loc[at, key].astype(object)) | (
-            frame[key].isna() & frame.loc[at, key].isna()
-        )
-        first = frame.index[same.all(axis=1).to_numpy()][0]
+        again = kept[clash].index[0]
+        trial = kept.loc[again]
+        same = (kept[key] == trial[key]) | (kept[key].isna() & trial[key].isna())
+        first = kept.index[same.all(axis=1)][0]
         raise InputError(
-            f"{path}, rows {row_numbers[first]} and {row_numbers[at]} hold two results for one"
-            f" trial (batch_size {frame.loc[at, 'batch_size']}, learning_rate"
-            f" {frame.loc[at, 'learning_rate']:g}, seed {frame.loc[at, 'seed']})."
+            f"{path}, rows {first + 2} and {again + 2} hold two results for one trial"
+            f" (batch_size {trial['batch_size']}, learning_rate {trial['learning_rate']:g},"
+            f" seed {trial['seed']})."
         )
-    dropped = before - len(frame)
-    return [f"{dropped} rows of {path.name} repeat another row and count once."] if dropped else []
+    return kept.reset_index(drop=True), len(frame) - len(kept)

@@ -1,0 +1,74 @@
+"""Cell means against plain arithmetic, and how diverged, failed and unknown trials count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.cells import group_cells
+from analysis.planted import PlantedLaw, plant
+from explorer.errors import InputError
+
+
+def test_means_and_variances_agree_with_plain_loops():
+    trials = plant(PlantedLaw(n_seeds=5, missing=0.2), seed=3).landscape.trials
+    found = group_cells(trials, "test_accuracy")
+    n = 0
+    for condition in found.conditions:
+        for cell in condition.cells:
+            values = [
+                row.test_accuracy
+                for row in trials.itertuples()
+                if row.learning_rate == condition.learning_rate
+                and row.batch_size == cell.batch_size
+            ]
+            assert cell.n == len(values)
+            assert cell.mean == pytest.approx(np.mean(values), rel=1e-12)
+            if cell.n > 1:
+                assert cell.variance == pytest.approx(np.var(values, ddof=1), rel=1e-9)
+            assert (cell.lowest, cell.highest) == (min(values), max(values))
+            n += cell.n
+    assert n == len(trials)
+    assert found.chance == pytest.approx(0.1)
+    assert found.chance_known
+
+
+def test_a_diverged_trial_counts_at_chance_whatever_it_recorded(rows):
+    trials = rows({16: 0.5}, n_seeds=4, sd=0.0)
+    trials.loc[0, "status"] = "diverged"
+    trials.loc[1, ["status", "test_accuracy"]] = ["diverged", np.nan]
+    cell = group_cells(trials, "test_accuracy").conditions[0].cells[0]
+    assert cell.mean == pytest.approx((0.1 + 0.1 + 0.5 + 0.5) / 4)
+    assert (cell.n, cell.n_diverged) == (4, 2)
+
+
+def test_failed_and_metricless_trials_are_left_out_and_said(rows):
+    trials = rows({16: 0.5}, n_seeds=4, sd=0.0)
+    trials.loc[0, ["status", "test_accuracy"]] = ["failed", 0.0]
+    trials.loc[1, "test_accuracy"] = np.nan
+    found = group_cells(trials, "test_accuracy")
+    assert found.conditions[0].cells[0].n == 2
+    assert found.conditions[0].cells[0].mean == pytest.approx(0.5)
+    assert (found.n_failed, found.n_without_metric, found.n_diverged) == (1, 1, 0)
+    text = " ".join(found.sentences)
+    assert "1 trial failed" in text
+    assert "1 trial without a test_accuracy" in text
+
+
+def test_unknown_number_of_classes_is_said(rows):
+    trials = rows({4: 0.2, 16: 0.9}, sd=0.0, n_classes=np.nan)
+    trials.loc[0, "status"] = "diverged"
+    found = group_cells(trials, "test_accuracy")
+    assert not found.chance_known
+    assert found.chance == pytest.approx(0.2)
+    assert "guess" in " ".join(found.sentences)
+
+
+def test_high_lowest_value_is_no_evidence_of_chance(rows):
+    found = group_cells(rows({4: 0.8, 16: 0.9}, sd=0.0, n_classes=np.nan), "test_accuracy")
+    assert found.chance == 0.0
+
+
+def test_unknown_metric_is_refused_by_name(rows):
+    with pytest.raises(InputError, match="'test_loss'"):
+        group_cells(rows({4: 0.2}), "test_loss")
