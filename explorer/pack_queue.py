@@ -104,6 +104,7 @@ class PackQueue:
         """Take in the last report of a pack."""
         self._close(pack)
         self._lost_in_a_row = 0
+        logger.info("Pack %s of %d trials done", pack.pack_id, len(pack.configurations))
         members = pack.configurations
         outcomes = [
             Outcome(members[index], status, accuracy, loss)

@@ -161,10 +161,15 @@ def make_packs(
     wanted = PACKS_PER_SLOT * slots if count >= PACKS_PER_SLOT * slots * MIN_MEMBERS else 1
     plans = [
         _plan(groups, DEFAULT_PACK_SIZE, total / (slots * share), costs)
-        for share in (0.5, 1, 2, 4, 8, 16, 32)
+        for share in (1 / slots, 0.5, 1, 2, 4, 8, 16, 32)
     ]
     enough = [plan for plan in plans if len(plan) >= wanted] or [max(plans, key=len)]
-    return _packs(min(enough, key=lambda plan: makespan([cost for cost, _ in plan], slots)))
+    return _packs(min(enough, key=lambda plan: _badness([cost for cost, _ in plan], slots)))
+
+
+def _badness(costs: Sequence[float], slots: int) -> float:
+    """When the slots are done; where plans end together, the one with less work is better."""
+    return makespan(costs, slots) + 0.02 * sum(costs) / slots
 
 
 def makespan(costs: Sequence[float], slots: int) -> float:
@@ -226,9 +231,11 @@ def _packs(plan: _Plan) -> list[Pack]:
 def _cut(group: list[_Member], size: int, largest: float) -> list[list[_Member]]:
     """Consecutive runs of members of about even cost, cut further where one has too many."""
     total = sum(member.cost for member in group)
-    runs = max(math.ceil(total / largest), math.ceil(len(group) / size))
     if math.isinf(largest):
         return [group[i : i + size] for i in range(0, len(group), size)]
+    if not total:
+        return _even_parts(group, size)
+    runs = max(math.ceil(total / largest), math.ceil(len(group) / size))
     by_run: dict[int, list[_Member]] = defaultdict(list)
     before = 0.0
     for member in group:

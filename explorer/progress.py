@@ -63,7 +63,7 @@ class State:
     diverged: int = 0
     failed: int = 0
     work_done: float = 0.0
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=lambda: time.monotonic())
 
     def elapsed(self) -> float:
         """Seconds since training began."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
@@ -26,8 +25,12 @@ SETTINGS = {
     "RAY_DEDUP_LOGS": "0",
 }
 
-#: Ray puts every socket of its own cluster on 127.0.0.1; by default they listen everywhere.
-LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+PRIVATE_CLUSTER = {
+    # Every socket on 127.0.0.1; by default they listen everywhere.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Tune's actors carry settings of their own, so that workers started ahead would stay idle.
+    "RAY_prestart_worker_first_driver": "false",
+}
 
 #: Ray's sockets have paths of up to 107 bytes, some 65 of them below the folder we choose.
 _LONGEST_TEMP_PATH = 40
@@ -41,7 +44,7 @@ def prepare(address: str | None) -> None:
     """
     os.environ.update(SETTINGS)
     if address is None:
-        os.environ.update(LOOPBACK_ONLY)
+        os.environ.update(PRIVATE_CLUSTER)
 
 
 @contextmanager
@@ -81,7 +84,3 @@ def clean_import_path(folder: Path) -> Iterator[None]:
         else:
             os.environ["PYTHONPATH"] = python_path
 
-
-def ray_is_imported() -> bool:
-    """Whether this process has imported ray already."""
-    return "ray" in sys.modules

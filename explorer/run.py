@@ -259,6 +259,7 @@ class _Training:
                 name, data_root=data_root, factories=space.dataset_factories
             )
         workloads = _workloads(self._loaded, self._missing)
+        logger.info("Data loaded: %s", ", ".join(self._datasets))
         ray_environment.prepare(address)
         from explorer import tuning
 
@@ -281,6 +282,12 @@ class _Training:
             self.predicted_seconds = _predicted(packs, session.slots)
             self._queue = PackQueue(
                 GridStrategy(self._missing), divide, self._record_failed, self._progress
+            )
+            logger.info(
+                "%d trials in %d packs, predicted to take %.0f s",
+                len(self._missing),
+                self.packs,
+                self.predicted_seconds,
             )
             self._progress.start(
                 planned=planned,

@@ -235,6 +235,7 @@ def session(
                     f"Ray has no free {'GPU' if _needs_gpu(device) else 'CPU'} "
                     f"for the device {device!r}."
                 )
+            logger.info("Ray runs %d packs at a time", slots)
             yield Session(slots, scratch or folder / "tune")
         finally:
             if owned:
@@ -330,7 +331,7 @@ def run_packs(
 
 
 def _connect(address: str | None, bytes_shared: int, folder: Path) -> None:
-    common: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
     with ray_environment.clean_import_path(folder):
         if address is not None:
             ray.init(address=address, **common)
@@ -377,14 +378,25 @@ def _last_error(trial: Any) -> str:
     return " ".join(line.strip() for line in last[1:3]) or "the worker died"
 
 
+class _Forward(logging.Handler):
+    """Hands Ray's messages to the handlers of this package's logger."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # We keep no Tune metrics, which Tune misses anew at the end of each fit.
+        if not record.name.endswith("experiment_analysis"):
+            for handler in logging.getLogger("explorer").handlers:
+                handler.handle(record)
+
+
 @contextmanager
 def _ray_logs_into_ours() -> Iterator[None]:
     """Ray's messages go where this package's go, and not to the terminal."""
-    ours, theirs = logging.getLogger("explorer"), logging.getLogger("ray")
-    kept, propagate = theirs.handlers[:], theirs.propagate
-    theirs.handlers[:] = ours.handlers or [logging.NullHandler()]
-    theirs.propagate = False
+    theirs = logging.getLogger("ray")
+    kept, level, propagate = theirs.handlers[:], theirs.level, theirs.propagate
+    theirs.handlers[:], theirs.propagate = [_Forward()], False
+    theirs.setLevel(logging.WARNING)
     try:
         yield
     finally:
         theirs.handlers[:], theirs.propagate = kept, propagate
+        theirs.setLevel(level)
