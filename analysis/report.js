@@ -17,12 +17,15 @@
     const spec = read(id);
     spec.params = (spec.params || []).map(chosen(id));
     const mode = dark.matches ? "dark" : "light";
+    const direction = place.clientWidth < 480 ? "vertical" : "horizontal";
+    const config = structuredClone(themes[mode]);
+    config.legend.layout = { bottom: { direction, anchor: "start", margin: 14 } };
     const controls = document.getElementById(`${id}-controls`);
     controls.replaceChildren();
     views.get(id)?.finalize();
     const embedded = await vegaEmbed(place, spec, {
       renderer: "svg",
-      config: themes[mode],
+      config,
       bind: controls,
       actions: { export: true, source: false, compiled: false, editor: false },
       tooltip: { theme: mode },

@@ -139,7 +139,7 @@ def render_report(
         title=title,
         byline=_byline(landscape, counts),
         laws=[_shown(section) for section in sections],
-        nothing="No trial of this study has finished yet: there is nothing to show.",
+        nothing="No trial of this study has a result yet: there is nothing to show.",
         counts=_count_rows(counts),
         notes=(*_count_notes(counts), *landscape.notes),
         provenance=provenance or Provenance(),
@@ -183,7 +183,8 @@ def law_sections(
                 question=fit.question,
                 answer=fit.answer,
                 caption=(
-                    "Each point is one condition with its 95 % interval; both axes are "
+                    "Each point is one condition with its 95 % interval (ε: learning rate, N: "
+                    "train size, m: momentum); both axes are "
                     "logarithmic, so that a power law is a straight line. Solid: the fitted law. "
                     "Dashed: slope 1, through the geometric mean of the fitted points."
                 ),
@@ -243,17 +244,20 @@ def _exponent_table(law: ScalingFit) -> NamedTable:
             f"at {center}" if law.n_conditions else "no condition with a peak of its own",
         )
     )
-    how = "converged" if law.converged else "did NOT converge"
+    note = "No condition has a peak of its own, so no law was fitted."
+    if law.n_conditions:
+        note = (
+            f"Fitted to {plural(law.n_conditions, 'condition')}, {law.n_dropped} left out "
+            f"({law.n_censored} because the peak is on an edge); scatter between conditions "
+            f"beyond their own errors {number(math.sqrt(law.tau2))} in ln B; the fit "
+            f"{'converged' if law.converged else 'did not converge'}."
+        )
     return NamedTable(
         heading="The fitted law",
         table=Table(
             columns=("quantity", "estimate", "95 % interval", "predicted", "finding"),
             rows=tuple(rows),
-            note=(
-                f"Fitted to {plural(law.n_conditions, 'condition')}, {law.n_dropped} left out "
-                f"({law.n_censored} because the peak is on an edge); scatter between conditions "
-                f"beyond their own errors {number(math.sqrt(law.tau2))} in ln B; the fit {how}."
-            ),
+            note=note,
         ),
         absent="No law could be fitted.",
     )

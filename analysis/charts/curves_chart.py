@@ -107,10 +107,8 @@ def learning_curves(info: LearningCurvesInfo) -> alt.LayerChart:
         ],
     )
     absent = (
-        alt.Chart(data)
-        .transform_filter(here)
-        .transform_aggregate(n="count()")
-        .transform_filter("datum.n == 0")
+        alt.Chart(alt.InlineData(values=[{}]))
+        .transform_filter("length(shown_batches) == 0")
         .mark_text(style="note", text="no trials at this condition")
         .encode(x=alt.value(alt.ExprRef("width / 2")), y=alt.value(alt.ExprRef("height / 2")))
     )

@@ -26,7 +26,7 @@ MEASURES = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
 ACCURACIES = ("test_accuracy", "train_accuracy")
 
 #: Rows that a browser still draws without a wait; above it, evaluations are left out evenly.
-MAX_ROWS = 10_000
+MAX_ROWS = 20_000
 #: Rows that a table still shows; above it, only each cell's last evaluation.
 MAX_TABLE_ROWS = 1_500
 #: A gain between the last two evaluations that says a cell was still learning.

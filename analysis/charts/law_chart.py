@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import altair as alt
 
-from analysis.charts.common import inline, labels, layered, marks, powers_of_two
+from analysis.charts.common import inline, labels, layered, marks, powers_of_two, widened
 from analysis.charts.law_data import LawInfo
 
 _TITLES = {"rate": "learning rate", "momentum": "momentum", "size": "train size"}
@@ -75,31 +78,25 @@ def law(info: LawInfo) -> alt.LayerChart:
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip)
         for used in (True, False)
     ]
-    return layered(
-        [_lines(info, x, y), bars, *arrows, *dots], height=360, description=info.description
-    )
+    lines = [_lines(info, x, y)] if info.fit or info.proportional else []
+    return layered([*lines, bars, *arrows, *dots], height=360, description=info.description)
 
 
 def _axes(info: LawInfo) -> tuple[alt.X, alt.Y]:
     """Both axes with powers of two; they reach over all intervals and lines."""
     ends = [v for p in info.points for v in (p.batch_size_opt, p.low, p.high) if v is not None]
     ends += [r.batch_size for r in (*info.fit, *info.proportional)]
-    first, last = info.points[0].scale, info.points[-1].scale
-    x = alt.X(
-        "scale:Q",
-        scale=alt.Scale(type="log", base=2, nice=False, padding=24, domain=[first, last]),
-        axis=alt.Axis(
-            title="learning rate × train size / (1 − momentum)",
-            values=powers_of_two(first / 2, last * 2),
-            format="~r",
-        ),
-    )
-    y = alt.Y(
-        "B:Q",
-        scale=alt.Scale(type="log", base=2, nice=False, padding=16, domain=[min(ends), max(ends)]),
-        axis=alt.Axis(title="best batch size", values=powers_of_two(min(ends), max(ends))),
-    )
-    return x, y
+
+    def axis(values: Iterable[float], title: str, padding: int) -> dict[str, Any]:
+        low, high = widened(values)
+        ticks = powers_of_two(low, high)
+        return {
+            "scale": alt.Scale(type="log", base=2, nice=False, padding=padding, domain=[low, high]),
+            "axis": alt.Axis(title=title, values=ticks, format=",~r"),
+        }
+
+    x = alt.X("scale:Q", **axis((p.scale for p in info.points), "εN / (1 − m)", 24))
+    return x, alt.Y("B:Q", **axis(ends, "best batch size", 16))
 
 
 def _lines(info: LawInfo, x: alt.X, y: alt.Y) -> alt.Chart:

@@ -16,6 +16,7 @@ from analysis.charts.common import (
     marks,
     powers_of_two,
     round_ticks,
+    widened,
 )
 from analysis.charts.peaks_data import CellRow, CurveRow, OptimumRow, PeaksInfo
 
@@ -40,7 +41,8 @@ class _View:
 
     @classmethod
     def of(cls, low: float, high: float) -> _View:
-        margin = 0.04 * (high - low) or 0.01
+        """The view of accuracies from `low` to `high`, at least two points of accuracy high."""
+        margin = max(0.04 * (high - low), 0.01 - (high - low) / 2)
         low, high = low - margin, high + margin
         return cls(low=low, high=high, top=high + (high - low) * _STRIP / (1 - _STRIP))
 
@@ -112,7 +114,7 @@ def peaks(info: PeaksInfo) -> alt.LayerChart:
     color, shape = marks("rate", order, "learning rate", in_row=8)
     sampled = [c.batch_size for c in info.cells]
     ends = [v for o in info.optima for v in (o.low, o.high) if v is not None]
-    first, last = min(sampled), max(sampled)
+    domain = widened([*sampled, *ends])
     x = alt.X(
         "B:Q",
         scale=alt.Scale(
@@ -120,9 +122,9 @@ def peaks(info: PeaksInfo) -> alt.LayerChart:
             base=2,
             nice=False,
             padding=12,
-            domain=[min(first, *ends), max(last, *ends)],
+            domain=domain,
         ),
-        axis=alt.Axis(title="batch size", values=powers_of_two(first, last)),
+        axis=alt.Axis(title="batch size", values=powers_of_two(*domain), format=",~r"),
     )
     ticks = [round_ticks(v.low, v.high) for v in (near, whole)]
     y = alt.Y(
@@ -141,10 +143,9 @@ def peaks(info: PeaksInfo) -> alt.LayerChart:
             values=alt.ExprRef(f"{_ZOOMED} ? {ticks[0]} : {ticks[1]}"),
         ),
     )
-    layers = [
-        *_curve_layers(cells, curves, x=x, y=y, color=color, shape=shape),
-        *_optimum_layers(optima, x=x, color=color, shape=shape),
-    ]
+    layers = _curve_layers(cells, curves, x=x, y=y, color=color, shape=shape)
+    if info.optima:
+        layers += _optimum_layers(optima, x=x, color=color, shape=shape)
     return layered(
         layers,
         height=430,
@@ -238,7 +239,7 @@ def _optimum_layers(optima: alt.InlineData, *, x: alt.X, color: Any, shape: Any)
         alt.Tooltip("text:N", title="best batch size"),
         alt.Tooltip("mean:Q", title="accuracy there", format=".2%"),
     ]
-    heading = alt.Chart(inline([{}])).mark_text(
+    heading = alt.Chart(alt.InlineData(values=[{}])).mark_text(
         style="note", text="best batch size, 95 % interval", align="left", baseline="top"
     )
     layers = [

@@ -213,6 +213,8 @@ def _answer(optima: Sequence[OptimumRow], cells: Sequence[CellRow]) -> str:
     """One sentence: the best batch size at the lowest and the highest learning rate."""
     if not cells:
         return "No cell has a finite mean, so there is nothing to compare."
+    if all(c.n == c.n_diverged for c in cells):
+        return "Every trial diverged, so no batch size can be called best."
     best = max(cells, key=lambda c: c.mean)
     here = [o for o in optima if (o.momentum, o.train_size) == (best.momentum, best.train_size)]
     sure = [o for o in here if not o.censored]
@@ -250,7 +252,7 @@ def _notes(
     elif single := sum(c.n == 1 for c in cells):
         notes.append(f"{plural(single, 'cell')} of {len(cells)} with a single seed: no error bar.")
     if cells and not curves:
-        notes.append("No condition has enough cells for a smooth curve.")
+        notes.append("No condition has what a smooth curve needs: enough cells that train.")
     if diverged := sum(c.n_diverged for c in cells):
         everything = " That is every trial." if diverged == sum(c.n for c in cells) else ""
         verb = "counts" if diverged == 1 else "count"

@@ -56,6 +56,8 @@ def config(mode: Mode, font: str = "system-ui, sans-serif") -> dict[str, Any]:
             "titleFontWeight": 500,
             "symbolStrokeWidth": 1.5,
             "symbolOpacity": 1,
+            "symbolBaseFillColor": muted,
+            "symbolBaseStrokeColor": muted,
             "orient": "bottom",
             "direction": "horizontal",
             "columnPadding": 14,

@@ -1,0 +1,198 @@
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from analysis.landscape import Group, Landscape
+from analysis.peaks import Cell, CurvePoint, Peak
+from analysis.planted import PlantedLaw, plant
+from analysis.provenance import Provenance
+from analysis.report import write_report
+from analysis.scaling import ScalingReport, fit_scaling
+from explorer.errors import InputError
+from explorer.trial import Configuration
+
+GROUP = Group("planted", "planted", "steps", 100.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A landscape with its laws and its learning curves."""
+
+    landscape: Landscape
+    scaling: ScalingReport
+    curves: pa.Table | None
+
+
+def _curves(trials: pd.DataFrame) -> pa.Table:
+    """Curves that rise to each trial's final accuracy: 0.1 + (final - 0.1)*(1 - exp(-4t))."""
+    rows = []
+    for values in trials.to_dict("records"):
+        names = Configuration.__dataclass_fields__
+        known = {k: values[k] for k in names if k in values and not pd.isna(values[k])}
+        configuration = Configuration(**known)
+        for step in configuration.evaluation_steps:
+            share = 1.0 - math.exp(-4.0 * step / configuration.steps)
+            rows.append(
+                {
+                    "trial_id": configuration.trial_id,
+                    "attempt": "a",
+                    "step": step,
+                    "epoch": step / configuration.steps_per_epoch,
+                    "train_loss": 2.3 * (1.0 - share) + 0.2,
+                    "train_accuracy": 0.1 + 0.6 * share,
+                    "test_loss": 2.3 - share,
+                    "test_accuracy": 0.1 + (values["test_accuracy"] - 0.1) * share,
+                }
+            )
+    return pa.Table.from_pylist(rows)
+
+
+@pytest.fixture(scope="session")
+def curves_of() -> Callable[[pd.DataFrame], pa.Table]:
+    return _curves
+
+
+@pytest.fixture(scope="session")
+def study_of() -> Callable[..., Study]:
+    """A study of given trials; an empty scaling report where no law can be sought."""
+
+    def make(trials: pd.DataFrame, source: str = "planted") -> Study:
+        landscape = Landscape.from_frame(trials, source=source)
+        try:
+            scaling = fit_scaling(landscape)
+        except InputError:
+            scaling = ScalingReport((), "test_accuracy")
+        return Study(landscape, scaling, _curves(landscape.trials) if len(trials) else None)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def study_from() -> Callable[[Landscape, pa.Table | None], Study]:
+    """A study of a landscape that was read from elsewhere."""
+    return lambda landscape, curves: Study(landscape, fit_scaling(landscape), curves)
+
+
+@pytest.fixture(scope="session")
+def demo_trials() -> pd.DataFrame:
+    """The demo's size: 7 learning rates, 10 batch sizes each, 8 seeds."""
+    return plant(PlantedLaw(), seed=1).landscape.trials
+
+
+@pytest.fixture(scope="session")
+def demo(demo_trials: pd.DataFrame, study_of: Callable[..., Study]) -> Study:
+    return study_of(demo_trials)
+
+
+@pytest.fixture(scope="session")
+def grid(study_of: Callable[..., Study]) -> Study:
+    """Momentum and training-set size varied too."""
+    law = PlantedLaw(
+        learning_rates=(0.1, 0.2, 0.4),
+        momenta=(0.0, 0.9),
+        train_sizes=(500, 2000),
+        momentum=1.0,
+        train_size=0.4,
+        n_seeds=3,
+    )
+    return study_of(plant(law, seed=2).landscape.trials)
+
+
+@pytest.fixture
+def make_peak() -> Callable[..., Peak]:
+    """A peak of given numbers; only what the charts read matters."""
+
+    def make(learning_rate: float, batch_size_opt: float, **changes: Any) -> Peak:
+        cells = (
+            Cell(4, 0.2, 0.02, 8, 3, False),
+            Cell(8, 0.44, 0.01, 8, 0, True),
+            Cell(16, 0.46, math.nan, 1, 0, True),
+        )
+        values: dict[str, Any] = {
+            "group": GROUP,
+            "learning_rate": learning_rate,
+            "momentum": 0.9,
+            "train_size": 1000,
+            "batch_size_opt": batch_size_opt,
+            "low": batch_size_opt / 2,
+            "high": batch_size_opt * 2,
+            "log_standard_error": 0.3,
+            "censored": False,
+            "censored_side": None,
+            "edge_low": 0.0,
+            "edge_high": 0.0,
+            "n_seeds": 8.0,
+            "n_cells": 3,
+            "n_fitted": 2,
+            "accuracy_opt": 0.465,
+            "best_sampled_batch_size": 16,
+            "near_optimal_low": batch_size_opt / 1.5,
+            "near_optimal_high": batch_size_opt * 1.5,
+            "edge": 5.0,
+            "converged": True,
+            "flags": (),
+            "cells": cells,
+            "curve": (CurvePoint(8.0, 0.44, 0.42, 0.46), CurvePoint(16.0, 0.46, 0.44, 0.48)),
+        }
+        known = Peak.__dataclass_fields__
+        return Peak(**{k: v for k, v in {**values, **changes}.items() if k in known})
+
+    return make
+
+
+def _write(study: Study, out: Path, title: str = "demo", **changes: Any) -> Path:
+    values: dict[str, Any] = {
+        "landscape": study.landscape,
+        "scaling": study.scaling,
+        "curves": study.curves,
+        "out": out,
+        "title": title,
+        "provenance": Provenance(command="explorer report", facts=(("torch", "2.14"),)),
+    }
+    return write_report(**{**values, **changes})
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write a study's page; returns its path."""
+
+    def make(study: Study, **changes: Any) -> Path:
+        return _write(study, changes.pop("out", tmp_path / "report.html"), **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pages(demo: Study, grid: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The demo's page, whose title is hostile, and the grid's, written once."""
+    folder = tmp_path_factory.mktemp("pages")
+    return {
+        "demo": _write(demo, folder / "demo.html", title="<script>alert(1)</script>"),
+        "grid": _write(grid, folder / "grid.html", title="grid"),
+    }
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, headless; the tests that need it are skipped where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium on this machine: the page was not opened in a browser")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)

@@ -1,0 +1,345 @@
+"""What the charts show, against numbers worked out by hand."""
+
+import doctest
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from analysis import charts
+from analysis.charts import common
+from analysis.charts.common import (
+    interval,
+    labels,
+    number,
+    percent,
+    powers_of_two,
+    round_ticks,
+    thinned,
+    widened,
+)
+from explorer.trial import Configuration
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0707107, "0.0707"), (8000.0, "8000"), (1e-7, "1.00e-07"), (0, "0"), (math.nan, "–")],
+)
+def test_number_has_three_significant_digits(value, text):
+    assert number(value) == text
+
+
+def test_percent_and_interval_do_not_break():
+    assert percent(0.464) == "46.4\u00a0%"
+    assert interval(6.0, 11.25) == "[6,\u00a011.2]"
+    assert interval(None, math.nan) == ""
+    assert interval(math.nan, 3.0) == "[–,\u00a03]"
+
+
+def test_the_examples_in_the_docstrings_hold():
+    found = doctest.testmod(common)
+    assert found.attempted > 2
+    assert found.failed == 0
+
+
+def test_labels_stay_apart_and_ascend():
+    close = [0.10001, 0.1, 0.2]
+    assert list(labels(close)) == [0.1, 0.10001, 0.2]
+    assert list(labels(close).values()) == ["0.1", "0.10001", "0.2"]
+
+
+def test_thinned_keeps_both_ends():
+    assert thinned(range(100), 4) == [0, 33, 66, 99]
+    assert thinned(range(3), 4) == [0, 1, 2]
+
+
+def test_ticks_lie_inside_their_axis():
+    assert powers_of_two(5, 70) == [8, 16, 32, 64]
+    assert powers_of_two(0.2, 1) == [0.25, 0.5, 1]
+    assert widened([23.0]) == [11.5, 46.0]
+    assert round_ticks(0.1, 0.5) == [0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]
+    for low, high in [(0.0, 1.0), (0.431, 0.4629), (0.1, 0.100001)]:
+        ticks = round_ticks(low, high)
+        assert low <= ticks[0] <= ticks[-1] <= high
+        assert 3 <= len(ticks) <= 11
+        steps = np.diff(ticks)
+        assert np.allclose(steps, steps[0], rtol=1e-4)
+
+
+class TestPeaks:
+    def test_rows_hold_means_with_one_standard_error(self, make_peak):
+        info = charts.peaks_info([make_peak(0.1, 23.0)])
+        rows = [(c.batch_size, c.mean, c.low, c.high, c.n_diverged, c.fitted) for c in info.cells]
+        assert rows == [
+            (4, 0.2, pytest.approx(0.18), pytest.approx(0.22), 3, False),
+            (8, 0.44, 0.43, 0.45, 0, True),
+            (16, 0.46, None, None, 0, True),
+        ]
+        assert [(p.batch_size, p.low) for p in info.curves] == [(8.0, 0.42), (16.0, 0.44)]
+        assert info.first_shown == (0.9, 1000)
+
+    def test_answer_names_the_ends_of_the_learning_rates(self, make_peak):
+        info = charts.peaks_info([make_peak(0.4, 64.0), make_peak(0.05, 8.0), make_peak(0.1, 16.0)])
+        assert info.answer.replace("\u00a0", " ") == (
+            "With momentum 0.9 and 1000 training samples, the best batch size is 8 [4, 16] at "
+            "learning rate 0.05 and 64 [32, 128] at 0.4."
+        )
+        assert info.notes == (
+            "3 cells of 9 with a single seed: no error bar.",
+            "9 diverged trials count at chance.",
+        )
+
+    def test_a_censored_peak_is_a_bound(self, make_peak):
+        edge = make_peak(0.1, 4.0, censored=True, censored_side="low", low=math.nan)
+        info = charts.peaks_info([edge, make_peak(0.2, 16.0)])
+        assert [(o.censored, o.censored_side, o.low) for o in info.optima] == [
+            (True, "low", None),
+            (False, None, 8.0),
+        ]
+        assert "at learning rate 0.2; 1 of 2 peaks can only be bounded." in info.answer
+        assert any(note.startswith("1 peak lies on the edge") for note in info.notes)
+
+    def test_without_a_position_a_condition_has_no_mark(self, make_peak):
+        lost = make_peak(0.1, math.nan, curve=())
+        info = charts.peaks_info([lost])
+        assert (len(info.cells), info.optima, info.curves) == (3, (), ())
+        assert "best cell is batch size 16 at learning rate 0.1" in info.answer
+
+    def test_all_diverged_is_said(self, make_peak):
+        cells = tuple(replace(c, n_diverged=c.n) for c in make_peak(0.1, 8.0).cells)
+        info = charts.peaks_info([make_peak(0.1, math.nan, cells=cells, curve=())])
+        assert info.answer == "Every trial diverged, so no batch size can be called best."
+
+    def test_single_seeds_are_said(self, make_peak):
+        cells = tuple(
+            replace(c, n=1, n_diverged=0, standard_error=math.nan) for c in make_peak(0.1, 8).cells
+        )
+        info = charts.peaks_info([make_peak(0.1, 8.0, cells=cells)])
+        assert info.notes == ("Every cell holds a single seed, so no cell has an error bar.",)
+
+    def test_nothing_is_nothing(self):
+        info = charts.peaks_info([])
+        assert (info.cells, info.first_shown) == ((), None)
+        assert info.table().rows == ()
+
+    def test_the_table_shows_every_cell(self, make_peak):
+        table = charts.peaks_info([make_peak(0.1, 23.0)]).table()
+        assert table.rows[0] == (
+            "0.1",
+            "0.9",
+            "1000",
+            "4",
+            "20.00\u00a0%",
+            "2.00\u00a0%",
+            "8",
+            "3",
+        )
+        assert all(len(row) == len(table.columns) for row in table.rows)
+
+    def test_many_curves_are_thinned(self, grid):
+        peaks = grid.scaling.laws[0].peaks
+        many = list(peaks) * 40
+        info = charts.peaks_info(many)
+        assert len(info.curves) <= 6_000
+        assert {p.batch_size for p in info.curves} >= {peaks[0].curve[-1].batch_size}
+
+
+class TestLaw:
+    def test_the_scale_is_learning_rate_times_n_over_one_minus_m(self, grid):
+        info = charts.law_info(grid.scaling.laws[0])
+        for p in info.points:
+            assert p.scale == pytest.approx(p.learning_rate * p.train_size / (1 - p.momentum))
+        scales = [p.scale for p in info.points]
+        assert scales == sorted(scales)
+
+    def test_only_usable_peaks_count_as_used(self, demo):
+        law = demo.scaling.laws[0]
+        edge = replace(law.peaks[0], censored=True, censored_side="low")
+        info = charts.law_info(replace(law, peaks=(edge, *law.peaks[1:])))
+        assert sum(not p.used for p in info.points) == 1
+        assert any("1 bounded peak" in note for note in info.notes)
+
+    def test_slope_one_goes_through_the_geometric_mean(self, demo):
+        info = charts.law_info(demo.scaling.laws[0])
+        first, last = info.proportional
+        rise = math.log(last.batch_size / first.batch_size)
+        assert rise / math.log(last.scale / first.scale) == pytest.approx(1.0)
+        x = np.log([p.scale for p in info.points]).mean()
+        y = np.log([p.batch_size_opt for p in info.points]).mean()
+        assert math.log(first.batch_size / first.scale) == pytest.approx(y - x)
+
+    def test_fitted_lines_follow_the_exponents_and_the_constant(self, grid):
+        law = grid.scaling.laws[0]
+        a, b, g = (law.exponents[n].estimate for n in ("learning_rate", "train_size", "momentum"))
+        info = charts.law_info(law)
+        assert len({r.line for r in info.fit}) == 4  # two momenta times two training-set sizes
+        for r in info.fit:
+            point = next(p for p in info.points if p.scale == r.scale and p.used and _on(r, p))
+            expected = law.constant.estimate * point.learning_rate**a * point.train_size**b
+            expected /= (1 - point.momentum) ** g
+            assert r.batch_size == pytest.approx(expected, rel=1e-9)
+
+    def test_answer_says_what_was_tested(self, demo, grid):
+        assert "but train size and momentum could not be tested" in _answer(demo)
+        law = grid.scaling.laws[0]
+        off = replace(law.exponents["train_size"], estimate=0.4, low=0.3, high=0.5)
+        refuted = replace(law, exponents={**law.exponents, "train_size": off})
+        answer = charts.law_info(refuted).answer
+        assert answer.startswith("No: ")
+        assert "the training-set-size exponent is 0.40 [0.30, 0.50]: differs from 1" in answer
+
+    def test_no_peak_no_law(self, demo):
+        law = replace(demo.scaling.laws[0], peaks=())
+        info = charts.law_info(law)
+        assert (info.points, info.fit, info.proportional) == ((), (), ())
+        assert info.notes == ("No condition has a best batch size, so there is no law to draw.",)
+
+
+def _on(row, point) -> bool:
+    return f"train size {point.train_size}" in row.line and (
+        f"momentum {point.momentum:g}" in row.line
+    )
+
+
+def _answer(study) -> str:
+    return charts.law_info(study.scaling.laws[0]).answer
+
+
+class TestLearningCurves:
+    """One cell of three seeds, four evaluations of 25 steps; the numbers are worked out here."""
+
+    @pytest.fixture
+    def configurations(self):
+        return [
+            Configuration(
+                train_size=100,
+                batch_size=10,
+                learning_rate=0.1,
+                momentum=0.9,
+                budget_value=100,
+                evaluations=4,
+                seed=seed,
+            )
+            for seed in range(3)
+        ]
+
+    @pytest.fixture
+    def trials(self, configurations):
+        rows = [
+            {**c.as_dict(), "status": "completed", "n_classes": 5, "steps": c.steps}
+            for c in configurations
+        ]
+        return pd.DataFrame(rows)
+
+    @staticmethod
+    def evaluations(configuration, accuracies):
+        return [
+            {
+                "trial_id": configuration.trial_id,
+                "attempt": "a",
+                "step": 25 * (i + 1),
+                "epoch": 2.5 * (i + 1),
+                "train_loss": 1.0,
+                "train_accuracy": accuracy + 0.1,
+                "test_loss": 2.0,
+                "test_accuracy": accuracy,
+            }
+            for i, accuracy in enumerate(accuracies)
+        ]
+
+    def table(self, configurations, *accuracies):
+        rows = [
+            row
+            for c, values in zip(configurations, accuracies, strict=True)
+            for row in self.evaluations(c, values)
+        ]
+        return pa.Table.from_pylist(rows)
+
+    def test_means_over_seeds(self, configurations, trials):
+        curves = self.table(
+            configurations, (0.2, 0.3, 0.4, 0.5), (0.2, 0.4, 0.5, 0.5), (0.2, 0.2, 0.3, 0.5)
+        )
+        info = charts.learning_curves_info(trials, curves)
+        assert [r.step for r in info.rows] == [25, 50, 75, 100]
+        assert [r.test_accuracy for r in info.rows] == pytest.approx([0.2, 0.3, 0.4, 0.5])
+        assert [r.train_accuracy for r in info.rows] == pytest.approx([0.3, 0.4, 0.5, 0.6])
+        assert [(r.n, r.n_diverged, r.test_loss) for r in info.rows] == [(3, 0, 2.0)] * 4
+        assert info.notes == ()
+        assert info.first_shown == (0.1, 0.9, 100)
+        assert info.answer.replace("\u00a0", " ") == (
+            "1 of 1 cell still gained more than 0.5 points of test accuracy between their last "
+            "two evaluations; training accuracy at the end is 60.0 % to 60.0 % (median 60.0 %)."
+        )
+
+    def test_a_diverged_trial_counts_at_chance_afterwards(self, configurations, trials):
+        trials.loc[2, "status"] = "diverged"
+        curves = self.table(configurations, (0.4,) * 4, (0.4,) * 4, (0.7,))
+        info = charts.learning_curves_info(trials, curves)
+        expected = [(0.4 + 0.4 + 0.7) / 3, *[(0.4 + 0.4 + 0.2) / 3] * 3]  # chance is 1/5
+        assert [r.test_accuracy for r in info.rows] == pytest.approx(expected)
+        assert [r.n_diverged for r in info.rows] == [0, 1, 1, 1]
+        assert [r.n for r in info.rows] == [3, 3, 3, 3]
+        assert info.notes == ("1 diverged trial: counted at chance after the last evaluation.",)
+
+    def test_without_chance_a_diverged_trial_leaves_the_mean(self, configurations, trials):
+        trials["status"] = ["completed", "completed", "diverged"]
+        trials["n_classes"] = None
+        curves = self.table(configurations, (0.4,) * 4, (0.6,) * 4, (0.8,))
+        info = charts.learning_curves_info(trials, curves)
+        assert [r.test_accuracy for r in info.rows] == pytest.approx([0.6, 0.5, 0.5, 0.5])
+        assert [r.n for r in info.rows] == [3, 2, 2, 2]
+        assert info.notes == ("1 diverged trial: left out of the means after the last evaluation.",)
+
+    def test_the_order_of_rows_and_repeats_do_not_matter(self, configurations, trials, rng):
+        curves = self.table(
+            configurations, (0.2, 0.3, 0.4, 0.5), (0.2, 0.4, 0.5, 0.5), (0.2, 0.2, 0.3, 0.5)
+        )
+        shuffled = curves.take(rng.permutation(curves.num_rows))
+        twice = pa.concat_tables([shuffled, curves])
+        expected = charts.learning_curves_info(trials, curves)
+        backwards = trials.iloc[::-1].reset_index(drop=True)
+        found = charts.learning_curves_info(backwards, twice)
+        for mine, theirs in zip(found.rows, expected.rows, strict=True):
+            assert mine.test_accuracy == pytest.approx(theirs.test_accuracy, rel=1e-14)
+            assert (mine.step, mine.n) == (theirs.step, theirs.n)
+
+    def test_failed_trials_are_left_out_and_missing_curves_are_said(self, configurations, trials):
+        trials.loc[0, "status"] = "failed"
+        curves = self.table(configurations[1:], (0.4,) * 4, (0.6, 0.6))
+        info = charts.learning_curves_info(trials, curves)
+        assert [r.n for r in info.rows] == [2, 2, 1, 1]
+        assert info.notes == ("1 finished trial without all evaluations: left out there.",)
+
+    @pytest.mark.parametrize("status", ["completed", "failed"])
+    def test_nothing_recorded_is_said(self, configurations, trials, status):
+        trials["status"] = status
+        curves = self.table(configurations, (), (), ()) if status == "failed" else None
+        if curves is not None:
+            curves = self.table(configurations, (0.1,), (), ()).slice(0, 0)
+        info = charts.learning_curves_info(trials, curves)
+        assert info.rows == ()
+        assert len(info.notes) == 1
+
+    def test_diverged_losses_that_are_not_finite_do_not_spread(self, configurations, trials):
+        rows = self.evaluations(configurations[0], (0.4,) * 4)
+        rows += self.evaluations(configurations[1], (0.4,) * 4)
+        rows[-1]["test_loss"] = math.inf
+        info = charts.learning_curves_info(trials.iloc[:2], pa.Table.from_pylist(rows))
+        assert info.rows[-1].test_loss == 2.0
+
+    def test_a_large_study_is_thinned_and_its_table_shortened(self, grid, monkeypatch):
+        monkeypatch.setattr("analysis.charts.curves_data.MAX_ROWS", 400)
+        monkeypatch.setattr("analysis.charts.curves_data.MAX_TABLE_ROWS", 100)
+        trials = grid.landscape.trials
+        info = charts.learning_curves_info(trials, grid.curves)
+        n_cells = len(trials.groupby(["learning_rate", "momentum", "train_size", "batch_size"]))
+        assert len(info.rows) <= 400
+        assert len(info.table().rows) == n_cells
+        assert "export curves" in info.table().note
+        assert any("are drawn" in note for note in info.notes)
+        steps = [r.step for r in info.rows if r.batch_size == info.rows[0].batch_size][:3]
+        assert all(a < b for a, b in pairwise(steps))
