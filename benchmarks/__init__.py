@@ -1,0 +1,1 @@
+"""How fast sweeps are, side by side with what they would be written in otherwise."""
