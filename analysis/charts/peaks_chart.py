@@ -181,7 +181,7 @@ def _params(
 
 def _faded(full: float) -> Any:
     """Opacity: curves that were not picked stay as a faint context."""
-    return alt.when(_PICKED).then(alt.value(full)).otherwise(alt.value(0.1))
+    return alt.when(_PICKED).then(alt.value(full)).otherwise(alt.value(0.16))
 
 
 def _curve_layers(
