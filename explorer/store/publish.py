@@ -45,7 +45,7 @@ def publish_pack(
         EnvironmentFailure: the store cannot be written; nothing became visible.
     """
     for field, text in (("pack_id", pack_id), ("attempt", attempt)):
-        if not _SAFE_NAME.fullmatch(text) or text.startswith(COMPACTED):
+        if not _SAFE_NAME.fullmatch(text) or (field == "pack_id" and text.startswith(COMPACTED)):
             raise ValueError(f"{field} {text!r} cannot be part of a file's name.")
     filled = {"attempt": attempt, "pack_id": pack_id, "finished_at": datetime.now(UTC)}
     trial_table = typed(trials, TRIALS_SCHEMA, filled)

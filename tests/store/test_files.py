@@ -179,6 +179,26 @@ def test_torn_curves_keep_their_trial_and_are_left_to_a_repair(
     assert store.curves().equals(curves)
 
 
+def test_curves_damaged_inside_are_left_with_their_trials(
+    store: Store, location: Location, publish: Publish
+) -> None:
+    """The footer is whole, so that only the rewriting meets the damage."""
+    damaged = publish(store, [1])
+    publish(store, [2])
+    publish(store, [3])
+    path = Path(location.path("curves", damaged))
+    content = bytearray(path.read_bytes())
+    content[pq.ParquetFile(path).metadata.row_group(0).column(0).data_page_offset + 24] ^= 0x41
+    path.write_bytes(content)
+    before = store.snapshot()
+    assert before[1].num_rows == 4
+    report = store.compact(grace_seconds=0)
+    assert (report.left_alone, report.trials, report.fragments_after) == ((damaged,), 2, 2)
+    assert path.read_bytes() == content
+    for old, new in zip(before, store.snapshot(), strict=True):
+        assert old.equals(new)
+
+
 def test_foreign_files_are_skipped_by_name_and_hidden_ones_in_silence(
     store: Store, location: Location, publish: Publish, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -114,6 +114,7 @@ def test_any_history_gives_the_models_answer(
     done: list[tuple[dict[int, str], str, str, float]] = []
 
     def check() -> None:
+        assert _paired(store)
         trials, curves = store.snapshot()
         rows = [
             (numbers[r["trial_id"]], (r["attempt"], r["status"], r["test_accuracy"]))
@@ -150,11 +151,43 @@ def test_any_history_gives_the_models_answer(
                 store.compact(grace_seconds=0)
             elif act == "compact and die":
                 mortal(details[0], lambda: store.compact(grace_seconds=0))
+                check()
             elif act == "read":
                 check()
         check()
         store.compact(grace_seconds=0)
         check()
+
+
+def _paired(store: Store) -> bool:
+    """Whoever sees a trials file finds its curves file: rules of order, at every moment."""
+    location = Location(store.location)
+    return location.list("trials").keys() <= location.list("curves").keys()
+
+
+def test_a_compaction_may_die_before_any_of_its_acts(
+    publish: Publish, mortal: Callable[[int, Callable[[], object]], None]
+) -> None:
+    for life in range(11):  # two files written, four and four deleted, and one more
+        store = Store.open(f"fsspec+memory://{uuid.uuid4().hex}/store", create=True)
+        for number in range(4):
+            publish(store, [number, number + 1], attempt=f"{number}")
+        before = store.snapshot()
+        mortal(life, lambda: store.compact(grace_seconds=0))  # noqa: B023
+        assert _paired(store)
+        for old, new in zip(before, store.snapshot(), strict=True):
+            assert old.equals(new)
+    assert len(Location(store.location).list("curves")) == 1
+
+
+def test_a_publishing_may_die_before_either_of_its_files(
+    publish: Publish, mortal: Callable[[int, Callable[[], object]], None]
+) -> None:
+    for life, visible in enumerate((0, 0, 2)):
+        store = Store.open(f"fsspec+memory://{uuid.uuid4().hex}/store", create=True)
+        mortal(life, lambda: publish(store, [1, 2]))  # noqa: B023
+        assert _paired(store)
+        assert store.trials().num_rows == visible
 
 
 rows = st.lists(
