@@ -22,9 +22,11 @@ Publish = Callable[..., str]
 
 
 def test_a_missing_store_is_named_with_the_command_that_makes_it(address: str) -> None:
+    assert not Store.exists(address)
     with pytest.raises(InputError, match=r"no store at .*`explorer run SPACE"):
         Store.open(address)
     Store.open(address, create=True)
+    assert Store.exists(address)
     assert Store.open(address).statuses() == {}
 
 
