@@ -35,6 +35,7 @@ CONFIGURATION_COLUMNS = (
     "model_source",
 )
 RESULT_COLUMNS = (
+    "trial_id",
     "status",
     "steps",
     "steps_done",

@@ -274,9 +274,14 @@ def report(
     _log_to_stderr(verbose, quiet)
     from analysis.provenance import trials_provenance
     from analysis.report import write_report
+    from analysis.scaling import ScalingReport
 
     landscape = _landscape(store, study, source)
-    scaling = _scaling(landscape, metric)
+    counts = landscape.counts()
+    if counts.completed + counts.diverged:
+        scaling = _scaling(landscape, metric)
+    else:  # a page that says what is still missing
+        scaling = ScalingReport((), metric)
     command = f"explorer report --from {source}" if source else "explorer report"
     curves = provenance = None
     if landscape.study is not None:

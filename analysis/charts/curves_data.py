@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.charts.common import (
-    Row,
     Table,
     finite,
     number,
@@ -20,7 +19,6 @@ from analysis.charts.common import (
     thinned,
 )
 from explorer.store.schema import DIVERGED, FAILED
-from explorer.trial import Configuration
 
 MEASURES = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
 ACCURACIES = ("test_accuracy", "train_accuracy")
@@ -125,7 +123,8 @@ def learning_curves_info(trials: pd.DataFrame, curves: pa.Table | None) -> Learn
     in the cell means; where the number of classes is unknown it leaves the mean instead.
 
     Args:
-        trials: rows of one group of a landscape (`analysis.landscape`).
+        trials: rows of one group of a landscape (`analysis.landscape`); those without `trial_id`
+            have no curves.
         curves: columns of CURVES_SCHEMA; None where the source has no curves.
     """
     empty = LearningCurvesInfo(
@@ -187,24 +186,23 @@ def _with_note(info: LearningCurvesInfo, note: str) -> LearningCurvesInfo:
 
 
 _CELL = ["learning_rate", "momentum", "train_size", "batch_size"]
-_FIELDS = [f.name for f in fields(Configuration)]
 
 
 def _expected(trials: pd.DataFrame) -> pd.DataFrame:
-    """A row for each evaluation that each trial was to have, with the trial's id and cell."""
-    found: list[Row] = []
-    for values in trials.to_dict("records"):
-        known = {k: values[k] for k in _FIELDS if k in values and not pd.isna(values[k])}
-        configuration = Configuration(**known)
-        n_classes = values.get("n_classes")
-        fixed = {
-            "trial_id": configuration.trial_id,
-            **{name: values[name] for name in _CELL},
-            "diverged": values["status"] == DIVERGED,
-            "chance": float("nan") if pd.isna(n_classes) else 1.0 / float(n_classes),
-        }
-        found += [{**fixed, "step": step} for step in configuration.evaluation_steps]
-    return pd.DataFrame(found)
+    """A row for each evaluation that each trial was to have, with the trial's id and cell.
+
+    Steps are those of `explorer.trial.Configuration.evaluation_steps`.
+    """
+    known = trials.dropna(subset=["trial_id", "steps", "evaluations"]).reset_index(drop=True)
+    found = known[["trial_id", *_CELL]].assign(
+        diverged=known["status"] == DIVERGED, chance=1.0 / known["n_classes"].astype(float)
+    )
+    evaluations = known["evaluations"].to_numpy(int)
+    found = found.loc[found.index.repeat(evaluations)]
+    place = found.groupby(level=0).cumcount().to_numpy() + 1
+    steps = known["steps"].to_numpy(int)[found.index] * place / evaluations[found.index]
+    found["step"] = np.maximum(1, np.rint(steps)).astype(int)
+    return found.drop_duplicates(["trial_id", "step"], ignore_index=True)
 
 
 def _aggregate(joined: pd.DataFrame) -> list[LearningRow]:

@@ -26,7 +26,7 @@ class PointRow:
     """One condition's best batch size.
 
     Attributes:
-        scale: eps*N/(1-m), the noise scale times the batch size (Smith & Le 2018, S26).
+        scale: eps*N/(1-m), the noise scale times the batch size (Smith & Le 2018, appendix D).
         batch_size_opt, low, high: samples; the ends are None where unknown.
         censored, censored_side: the peak sits on the edge of the sampled batch sizes.
         used: the law was fitted to it.
@@ -158,7 +158,7 @@ def law_info(law: ScalingFit) -> LawInfo:
 
 
 def noise_scale_times_batch(peak: Peak | PointRow) -> float:
-    """eps*N/(1-m): to this the best batch size is proportional in Smith & Le (2018), S19-S21."""
+    """eps*N/(1-m): to this the best batch size is proportional in Smith & Le (2018), figures 5-7."""
     return peak.learning_rate * peak.train_size / (1.0 - peak.momentum)
 
 

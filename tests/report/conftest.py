@@ -31,13 +31,29 @@ class Study:
     curves: pa.Table | None
 
 
+def _configurations(trials: pd.DataFrame) -> list[Configuration]:
+    names = Configuration.__dataclass_fields__
+    return [
+        Configuration(**{k: v for k, v in row.items() if k in names and not pd.isna(v)})
+        for row in trials.to_dict("records")
+    ]
+
+
+def _as_stored(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials with the columns that a store would have filled in."""
+    configurations = _configurations(trials)
+    return trials.assign(
+        trial_id=[c.trial_id for c in configurations],
+        steps=[c.steps for c in configurations],
+        evaluations=[c.evaluations for c in configurations],
+    )
+
+
 def _curves(trials: pd.DataFrame) -> pa.Table:
     """Curves that rise to each trial's final accuracy: 0.1 + (final - 0.1)*(1 - exp(-4t))."""
     rows = []
-    for values in trials.to_dict("records"):
-        names = Configuration.__dataclass_fields__
-        known = {k: values[k] for k in names if k in values and not pd.isna(values[k])}
-        configuration = Configuration(**known)
+    configurations = _configurations(trials)
+    for values, configuration in zip(trials.to_dict("records"), configurations, strict=True):
         for step in configuration.evaluation_steps:
             share = 1.0 - math.exp(-4.0 * step / configuration.steps)
             rows.append(
@@ -65,7 +81,7 @@ def study_of() -> Callable[..., Study]:
     """A study of given trials; an empty scaling report where no law can be sought."""
 
     def make(trials: pd.DataFrame, source: str = "planted") -> Study:
-        landscape = Landscape.from_frame(trials, source=source)
+        landscape = Landscape.from_frame(_as_stored(trials), source=source)
         try:
             scaling = fit_scaling(landscape)
         except InputError:

@@ -230,7 +230,13 @@ class TestLearningCurves:
     @pytest.fixture
     def trials(self, configurations):
         rows = [
-            {**c.as_dict(), "status": "completed", "n_classes": 5, "steps": c.steps}
+            {
+                **c.as_dict(),
+                "trial_id": c.trial_id,
+                "status": "completed",
+                "n_classes": 5,
+                "steps": c.steps,
+            }
             for c in configurations
         ]
         return pd.DataFrame(rows)
