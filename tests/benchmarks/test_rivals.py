@@ -53,13 +53,15 @@ def largest_z(a, b):
 
 @pytest.mark.parametrize("batch_size", [16, 128])
 def test_rival_and_explorer_agree_within_their_standard_errors(mnist1d, trial, batch_size):
-    trials = [trial(batch_size=batch_size, seed=seed) for seed in range(SEEDS)]
+    # A small learning rate: the loss after 100 steps then says most about the optimizer.
+    given = {"batch_size": batch_size, "learning_rate": 0.0125}
+    trials = [trial(**given, seed=seed) for seed in range(SEEDS)]
     ours, theirs = explorer_curves(trials, mnist1d), rival_curves(trials, mnist1d)
     assert ours.shape == theirs.shape == (SEEDS, 2, 2)
     assert largest_z(ours, theirs) < 4
     # The same measure tells another training apart.
-    others = [trial(batch_size=batch_size, momentum=0.8, seed=seed) for seed in range(SEEDS)]
-    assert largest_z(explorer_curves(others, mnist1d), theirs) > 4
+    others = [trial(**given, momentum=0.85, seed=seed) for seed in range(SEEDS)]
+    assert largest_z(explorer_curves(others, mnist1d), theirs) > 6
 
 
 def test_all_contenders_get_the_same_trials(mnist1d, tmp_path):
