@@ -12,7 +12,9 @@ def _global_randomness_is_left_alone():
     """No training may draw from or reseed torch's or numpy's global generators."""
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
+    assert torch.tensor(1e-45) * 1.0 > 0
     yield
+    assert torch.tensor(1e-45) * 1.0 > 0, "subnormal numbers are flushed from here on"
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert np.array_equal(np.random.get_state()[1], numpy_state)
     assert (torch.get_num_threads(), torch.is_grad_enabled()) == (threads, grad)
