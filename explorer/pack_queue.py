@@ -116,19 +116,24 @@ class PackQueue:
         if report["environment"]:
             self.trouble = str(report["environment"])
         elif report["error"]:
-            logger.error("Pack %s: %s\n%s", pack.pack_id, report["error"], report["details"])
+            logger.info("Pack %s: %s\n%s", pack.pack_id, report["error"], report["details"])
             self._retry_or_fail(pack, unfinished, str(report["error"]))
         self._show()
 
     def lost(self, pack: Pack, error: str) -> None:
         """Take in that a pack's worker died, once more than the runner would try again."""
-        logger.error("Pack %s lost: %s", pack.pack_id, error)
+        logger.info("Pack %s lost: %s", pack.pack_id, error)
         self._close(pack)
         self._fail(pack, pack.configurations, error)
         self._lost_in_a_row += 1
         if self._lost_in_a_row >= MAX_LOST_IN_A_ROW and not self.trouble:
             self.trouble = f"Workers die again and again, the last one so: {error}"
         self._show()
+
+    def retried(self, error: str) -> None:
+        """Take in that a worker died, and that the runner tries its pack again."""
+        logger.info("A worker died: %s", error)
+        self._progress.say(f"A worker died and is replaced: {error}")
 
     def _refill(self) -> None:
         if not self._ready and not self._strategy.finished:
@@ -152,6 +157,8 @@ class PackQueue:
             self._fail(pack, given_up, error)
 
     def _fail(self, pack: Pack, members: Sequence[Configuration], error: str) -> None:
+        if not self.counts.failed:
+            self._progress.say(f"A trial failed: {error}")
         try:
             self._record_failed(pack, members, error)
         except Exception as raised:

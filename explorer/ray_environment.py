@@ -22,7 +22,8 @@ SETTINGS = {
     # A worker keeps its folder: the pack's files would need a folder each.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
+    # Under `uv run` Ray would start workers by uv, from a copy of the current folder.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 
 PRIVATE_CLUSTER = {

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,7 +162,7 @@ class _Listener(tune.Callback):
             self._queue.heard(pack, result)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        logger.warning("A worker died and is replaced: %s", _last_error(trial))
+        self._queue.retried(_last_error(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         pack = self._searcher.running.pop(trial.trial_id, None)
@@ -361,11 +362,19 @@ def _needs_gpu(device: str) -> bool:
     return device.split(":")[0] == "cuda"
 
 
-def _slots(device: str) -> int:
-    """Packs that fit at once: whole CPUs (GPUs) of each node, as far as nobody else uses them."""
+def _slots(device: str, patience: float = 3.0) -> int:
+    """Packs that fit at once: whole CPUs (GPUs) of each node, as far as nobody else uses them.
+
+    What an earlier run in this process used may take a moment to be free again.
+    """
     resource = "GPU" if _needs_gpu(device) else "CPU"
     whole = sum(int(node["Resources"].get(resource, 0)) for node in ray.nodes() if node["Alive"])
-    return min(whole, int(ray.available_resources().get(resource, 0)))
+    deadline = time.monotonic() + patience
+    free = int(ray.available_resources().get(resource, 0))
+    while free < whole and time.monotonic() < deadline:
+        time.sleep(0.1)
+        free = max(free, int(ray.available_resources().get(resource, 0)))
+    return min(whole, free)
 
 
 def _last_error(trial: Any) -> str:
@@ -379,13 +388,14 @@ def _last_error(trial: Any) -> str:
 
 
 class _Forward(logging.Handler):
-    """Hands Ray's messages to the handlers of this package's logger."""
+    """Hands Ray's messages to those of this package's handlers that want more than warnings."""
 
     def emit(self, record: logging.LogRecord) -> None:
         # We keep no Tune metrics, which Tune misses anew at the end of each fit.
         if not record.name.endswith("experiment_analysis"):
             for handler in logging.getLogger("explorer").handlers:
-                handler.handle(record)
+                if handler.level < logging.WARNING:
+                    handler.handle(record)
 
 
 @contextmanager

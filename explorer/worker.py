@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer import __version__
 from explorer.datasets import Dataset
-from explorer.errors import EnvironmentFailure
+from explorer.errors import EnvironmentFailure, ExplorerError
 from explorer.packing import Pack
 from explorer.store import Store
 from explorer.store.schema import DIVERGED, FAILED
@@ -183,8 +183,10 @@ class PackRun:
 
 
 def one_line(error: BaseException) -> str:
-    """The error's type and the first line of its message."""
+    """The first line of the error's message; its type before it, where it is not our own."""
     lines = str(error).strip().splitlines()
+    if lines and isinstance(error, ExplorerError):
+        return lines[0]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 

@@ -12,7 +12,10 @@ class Recorder:
     """Progress and failure records, kept."""
 
     def __init__(self):
-        self.updates, self.failed, self.error = [], [], None
+        self.updates, self.failed, self.error, self.said = [], [], None, []
+
+    def say(self, text):
+        self.said.append(text)
 
     def update(self, **numbers):
         self.updates.append(numbers)
@@ -150,6 +153,7 @@ def test_a_lost_pack_fails_and_the_others_go_on(queue_of, trials, recorder):
     queue.done(second, report(second))
     assert queue.idle
     assert [member for _, member, _ in recorder.failed] == list(first.configurations)
+    assert recorder.said == ["A trial failed: the worker died"]
     assert (queue.counts.completed, queue.counts.failed) == (4, 4)
     assert queue.trouble is None
 

@@ -1,0 +1,271 @@
+"""Real runs on a real Ray of two slots, in this process."""
+
+import json
+import logging
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from explorer.datasets import load_dataset
+from explorer.errors import EnvironmentFailure, InputError
+from explorer.pack_queue import PackQueue
+from explorer.packing import make_packs
+from explorer.progress import Silent
+from explorer.run import run_study
+from explorer.strategies import GridStrategy
+from explorer.training import train_pack
+
+# Ray's own doing, not ours: unclosed pipes of processes it started, its deprecated calls.
+pytestmark = [
+    pytest.mark.usefixtures("ray_folder"),
+    pytest.mark.filterwarnings("ignore:::ray"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+# A user's model that leaves a line in a file each time a pack of it is built in a worker.
+NOTING_MODEL = """
+import os, torch
+NOTES = {notes!r}
+def noted(input_shape, n_classes):
+    with open(NOTES, "a") as file:
+        file.write(f"{{os.getpid()}}\\n")
+    {extra}
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, n_classes))
+"""
+
+
+@pytest.fixture
+def notes(tmp_path):
+    return tmp_path / "notes"
+
+
+@pytest.fixture
+def queue_for(store):
+    def build(loaded, pack_size=None, progress=None):
+        return PackQueue(
+            GridStrategy(loaded.space.configurations()),
+            lambda configurations: make_packs(configurations, 2, pack_size),
+            lambda pack, members, error: None,
+            progress or Silent(),
+        )
+
+    return build
+
+
+def test_a_study_is_trained_resumed_and_extended(space_of, store):
+    ours = logging.getLogger("explorer")
+    loggers = (ours.level, ours.handlers[:])
+    small = space_of(batch_size=[16, 32], learning_rate=[0.1, 1e20], momentum=0.9, seeds=3)
+    first = run_study(small, store=store, study="s")
+    assert (first.planned, first.already_done, first.trained) == (12, 0, 12)
+    assert (first.diverged, first.failed, first.interrupted) == (6, 0, False)
+    assert first.packs >= 2
+    assert first.predicted_seconds > 0
+    assert Counter(store.statuses().values()) == {"completed": 6, "diverged": 6}
+    assert store.planned("s").num_rows == 12
+
+    files = sorted(Path(store.location, "trials").iterdir())
+    again = run_study(small, store=store, study="s")
+    assert (again.already_done, again.trained, again.packs) == (12, 0, 0)  # diverged ones too
+    assert sorted(Path(store.location, "trials").iterdir()) == files
+
+    larger = space_of(batch_size=[16, 32, 64], learning_rate=[0.1, 1e20], momentum=0.9, seeds=3)
+    second = run_study(larger, store=store, study="s", pack_size=1)
+    assert (second.planned, second.already_done, second.trained) == (18, 12, 6)
+    assert second.packs == 6
+    assert (ours.level, ours.handlers) == loggers
+
+    rows = {row["trial_id"]: row for row in store.trials().to_pylist()}
+    assert rows.keys() == {c.trial_id for c in larger.space.configurations()}
+    digits = load_dataset("digits")
+    for batch_size in (16, 32, 64):  # the same bits without Ray, and in other packs
+        members = [c for c in larger.space.configurations() if c.batch_size == batch_size]
+        for result in train_pack(members, digits):
+            row = rows[result.configuration.trial_id]
+            assert (row["status"], row["steps_done"]) == (result.status, result.steps_done)
+            last = result.evaluations[-1] if result.evaluations else None
+            for metric in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
+                assert row[metric] == (getattr(last, metric) if last else None)
+
+
+def test_every_slot_works_and_workers_are_reused(space_of, store, notes):
+    prelude = NOTING_MODEL.format(notes=str(notes), extra="import time; time.sleep(0.2)")
+    loaded = space_of(prelude, model="noted", seeds=24)
+    summary = run_study(loaded, store=store, study="s", pack_size=1)
+    assert (summary.trained, summary.packs) == (24, 24)
+    by_worker = Counter(notes.read_text().split())
+    # Building, the self-check of stacking included, may call the factory several times a pack.
+    assert len(by_worker) == 2
+    assert min(by_worker.values()) >= sum(by_worker.values()) / 4
+
+
+def test_fresh_actors_are_new_processes(space_of, store, notes):
+    prelude = NOTING_MODEL.format(notes=str(notes), extra="")
+    loaded = space_of(prelude, model="noted", seeds=3)
+    summary = run_study(loaded, store=store, study="s", pack_size=1, fresh_actors=True)
+    assert summary.trained == 3
+    assert len(set(notes.read_text().split())) == 3
+
+
+def test_failures_are_recorded_and_tried_again_by_the_next_run(space_of, store, notes, tmp_path):
+    flag = tmp_path / "broken"
+    flag.touch()
+    extra = f"if os.path.exists({str(flag)!r}): raise RuntimeError('the model is broken')"
+    prelude = NOTING_MODEL.format(notes=str(notes), extra=extra)
+    loaded = space_of(prelude, model="[noted, 'mlp-8']", seeds=3)
+    first = run_study(loaded, store=store, study="s")
+    assert (first.trained, first.failed, first.interrupted) == (3, 3, False)
+    failed = [row for row in store.trials().to_pylist() if row["status"] == "failed"]
+    assert {row["model"] for row in failed} == {"noted"}
+    (error,) = {row["error"] for row in failed}
+    assert error.startswith("the model factory noted")
+    assert error.endswith("the model is broken.")
+    log = Path(first.log_file).read_text()
+    assert "Traceback" in log
+    assert "in noted" in log
+
+    flag.unlink()
+    second = run_study(loaded, store=store, study="s")
+    assert (second.already_done, second.trained, second.failed) == (3, 3, 0)
+    assert set(store.statuses().values()) == {"completed"}
+
+
+def test_a_killed_worker_is_replaced_and_nothing_changes(space_of, store, notes):
+    kill = f"os.path.getsize({str(notes)!r}) < 12 and os.kill(os.getpid(), {signal.SIGKILL})"
+    prelude = NOTING_MODEL.format(notes=str(notes), extra=kill)
+    loaded = space_of(prelude, model="noted", seeds=2)
+    summary = run_study(loaded, store=store, study="s")
+    assert (summary.trained, summary.failed) == (2, 0)
+    assert len(set(notes.read_text().split())) > 1
+    assert "died" in Path(summary.log_file).read_text()
+    module = loaded.space.model_factories["noted"]
+    notes.write_text("more than twelve characters")
+    results = train_pack(
+        list(loaded.space.configurations()), load_dataset("digits"), model_factory=module
+    )
+    losses = {row["trial_id"]: row["test_loss"] for row in store.trials().to_pylist()}
+    assert losses == {r.configuration.trial_id: r.evaluations[-1].test_loss for r in results}
+
+
+def test_a_pack_whose_worker_always_dies_fails_and_the_others_go_on(space_of, store, notes):
+    kill = f"os.kill(os.getpid(), {signal.SIGKILL})"
+    prelude = NOTING_MODEL.format(notes=str(notes), extra=kill)
+    loaded = space_of(prelude, model="[noted, 'mlp-8']", seeds=2)
+    summary = run_study(loaded, store=store, study="s")
+    assert (summary.trained, summary.failed) == (2, 2)
+    assert len(set(notes.read_text().split())) == 3  # tried, and twice again
+    errors = {row["error"] for row in store.trials().to_pylist() if row["status"] == "failed"}
+    assert len(errors) == 1
+    assert "died" in errors.pop()
+
+
+def test_packs_beyond_one_fit_and_what_tune_keeps_of_a_pack(space_of, store, queue_for, tmp_path):
+    from explorer import tuning
+
+    loaded = space_of(learning_rate=[0.1, 0.2], seeds=70)
+    queue = queue_for(loaded)
+    folder = tmp_path / "tune"
+    tuning.run_packs(
+        queue,
+        tuning.Session(2, folder),
+        store=store,
+        datasets={"digits": load_dataset("digits")},
+        model_factories={},
+        import_path=str(tmp_path),
+        packs_per_fit=5,
+    )
+    assert queue.counts.completed == 140
+    fits = sorted(folder.glob("*/experiment_state-*.json"))
+    packs = [len(json.loads(path.read_text())["trial_data"]) for path in fits]
+    assert len(fits) >= 2
+    assert sum(packs) == queue.counts.packs
+    assert max(packs) <= 5
+    # 64 trials a pack: everything that Tune writes of one is far below the trials' own size.
+    assert sum(path.stat().st_size for path in fits) / sum(packs) < 20_000
+
+
+def test_a_full_store_stops_the_run(space_of, store, monkeypatch, tmp_path):
+    if os.geteuid() == 0:
+        # Root ignores permissions: take the folder away instead.
+        def spoil():
+            os.rename(os.path.join(store.location, "tmp"), tmp_path / "gone")
+    else:
+
+        def spoil():
+            os.chmod(os.path.join(store.location, "tmp"), 0o500)
+
+    from explorer import tuning
+
+    loaded = space_of(seeds=4)
+    original = tuning.run_packs
+
+    def run_packs(*args, **kwargs):
+        spoil()
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(tuning, "run_packs", run_packs)
+    with pytest.raises(EnvironmentFailure, match=r"store .* cannot be written"):
+        run_study(loaded, store=store, study="s", pack_size=1)
+
+
+def test_an_interrupted_run_keeps_what_is_finished(space_of, store, queue_for, tmp_path):
+    from explorer import tuning
+
+    class Watch(Silent):
+        done = 0
+
+        def update(self, **numbers):
+            self.done = numbers["done"]
+
+    # One short trial and one that would take many minutes, in one pack.
+    loaded = space_of(budget="[steps(50), steps(3_000_000)]")
+    watch = Watch()
+    queue = queue_for(loaded, 2, watch)
+    tuning.run_packs(
+        queue,
+        tuning.Session(2, tmp_path / "tune"),
+        store=store,
+        datasets={"digits": load_dataset("digits")},
+        model_factories={},
+        import_path=str(tmp_path),
+        interrupted=lambda: watch.done >= 1,
+    )
+    assert list(store.statuses().values()) == ["completed"]
+    assert queue.counts.completed == 0  # the driver was not told; a run counts in the store
+
+
+def test_ray_client_is_refused(tmp_path):
+    from explorer import tuning
+
+    with (
+        pytest.raises(InputError, match=r"ray://host:10001.*ray job submit"),
+        tuning.session("ray://host:10001", "cpu", bytes_shared=0, folder=tmp_path),
+    ):
+        pass
+
+
+def test_no_gpu_is_said(tmp_path):
+    from explorer import tuning
+
+    with (
+        pytest.raises(EnvironmentFailure, match="no free GPU for the device 'cuda'"),
+        tuning.session(None, "cuda", bytes_shared=0, folder=tmp_path),
+    ):
+        pass
+
+
+def test_a_factory_that_cannot_travel_is_said(space_of, store):
+    loaded = space_of(
+        "import threading, torch\nLOCK = threading.Lock()\n"
+        "def locked(input_shape, n_classes):\n"
+        "    with LOCK:\n        return torch.nn.Linear(64, n_classes)\n",
+        model="locked",
+    )
+    with pytest.raises(InputError, match="locked cannot be sent to workers"):
+        run_study(loaded, store=store, study="s")
