@@ -7,12 +7,13 @@ STORE ?= explorer-store
 NEEDED_GB := 9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench bench-store clean
+.PHONY: help venv demo test test-slow check bench bench-store clean
 
 help:
 	@echo 'make demo    train the demo sweep, fit its law, write report.html'
 	@echo 'make test    the whole test suite'
 	@echo 'make check   style and types'
+	@echo 'make test-slow  the tests that take minutes: hundreds of killed writers'
 	@echo 'make bench   the speed of sweeps against plain Ray Tune and a PyTorch loop'
 	@echo 'make clean   remove .venv and caches; results stay'
 
@@ -49,6 +50,9 @@ demo:
 
 test: $(VENV)/.tested
 	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.tested
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.tested
 	$(BIN)/ruff check .
