@@ -75,10 +75,10 @@ class CostModel:
         pack: s, starting a pack on a running worker, and publishing it.
     """
 
-    member_step: float = 25e-6
-    step_multiply_add: float = 1.5e-10
+    member_step: float = 9e-6
+    step_multiply_add: float = 9e-11
     evaluation_multiply_add: float = 6e-11
-    stacked_step: float = 300e-6
+    stacked_step: float = 120e-6
     pack: float = 0.06
 
     def trial_seconds(self, configuration: Configuration, workload: Workload) -> float:
