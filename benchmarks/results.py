@@ -54,7 +54,17 @@ def _targets(found: Measurements) -> str:
             _verdict(outside <= NOT_TRAINING_TARGET),
         )
     )
-    return "## Targets\n\n" + _table(("", "measured", "target", ""), rows)
+    mine = found.explorer
+    return (
+        "## Targets\n\n"
+        + _table(("", "measured", "target", ""), rows)
+        + f"\n\nOf the explorer's {mine.wall:.1f} s for {n} trials {mine.start_up:.1f} s are "
+        "start-up, of the rivals' "
+        + ", ".join(f"{rival.start_up:.1f} of {rival.wall:.0f} s" for rival in found.rivals)
+        + ". One more trial costs them "
+        + ", ".join(f"{rival.marginal / mine.marginal:.0f}" for rival in found.rivals)
+        + " times what it costs the explorer: what the ratios tend to as sweeps grow."
+    )
 
 
 def _contenders(found: Measurements) -> str:
