@@ -324,6 +324,13 @@ def _cautions(law: ScalingFit) -> list[str]:
             " which training fails; that edge is itself expected to move as eps/(1-m), so exponents"
             " of 1 alone do not show an optimum of the noise scale."
         )
+    tops = [math.log2(p.near_optimal_high / p.near_optimal_low) for p in law.peaks if p.usable]
+    if tops:
+        lines.append(
+            f"The curves stay within 0.5 points of their best over {float(np.median(tops)):.1f}"
+            " octaves of batch size (median): where that is wide, the top is a plateau, and the"
+            " near-optimal range says more than the optimum."
+        )
     momenta = {p.momentum for p in law.peaks}
     if len(momenta) > 1 and law.budget in ("steps", "time_over_learning_rate"):
         factor = (1.0 - min(momenta)) / (1.0 - max(momenta))

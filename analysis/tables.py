@@ -108,9 +108,8 @@ def _plain(value: Any) -> Any:
 
 
 def _law_text(law: ScalingFit) -> str:
-    rows = [
-        ["learning_rate", "momentum", "N", "B_opt", f"{100 * LEVEL:g} % interval", "seeds", "flags"]
-    ]
+    interval_name, near_name = f"{100 * LEVEL:g} % interval", "within 0.5 points"
+    rows = [["learning_rate", "momentum", "N", "B_opt", interval_name, near_name, "seeds", "flags"]]
     for p in law.peaks:
         interval = f"{_short(p.low)} - {_short(p.high)}"
         flags = ", ".join(p.flags)
@@ -121,6 +120,7 @@ def _law_text(law: ScalingFit) -> str:
                 f"{p.train_size}",
                 _short(p.batch_size_opt),
                 interval,
+                f"{_short(p.near_optimal_low)} - {_short(p.near_optimal_high)}",
                 f"{p.n_seeds:g}",
                 flags,
             ]

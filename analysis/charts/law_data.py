@@ -158,7 +158,7 @@ def law_info(law: ScalingFit) -> LawInfo:
 
 
 def noise_scale_times_batch(peak: Peak | PointRow) -> float:
-    """eps*N/(1-m): to this the best batch size is proportional in Smith & Le (2018), figures 5-7."""
+    """eps*N/(1-m), to which B_opt is proportional in Smith & Le (2018, figures 5-7)."""
     return peak.learning_rate * peak.train_size / (1.0 - peak.momentum)
 
 
