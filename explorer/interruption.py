@@ -28,7 +28,8 @@ class Interruption:
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._previous[number] = signal.signal(number, self._received)
+                self._previous[number] = signal.getsignal(number)
+            self.take_signals()
         return self
 
     def __exit__(
@@ -49,6 +50,11 @@ class Interruption:
             yield
         finally:
             self._deferred = False
+
+    def take_signals(self) -> None:
+        """Take them back from whoever has set handlers of its own since, as Ray does."""
+        for number in self._previous:
+            signal.signal(number, self._received)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         self.requested = True

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer import __version__, ray_environment
 from explorer.datasets import Dataset, dataset_info, load_dataset
-from explorer.errors import EnvironmentFailure
 from explorer.interruption import Interruption
 from explorer.models import multiply_adds
 from explorer.pack_queue import Counts, PackQueue
 from explorer.packing import Pack, Workload, Workloads, available_cores, make_packs, makespan
 from explorer.progress import Progress, Silent
+from explorer.run_log import local_folder, log_file
 from explorer.store import Plan, Store, plan_table
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
 from explorer.strategies import GridStrategy
@@ -133,7 +130,7 @@ def run_study(
     """
     began = time.monotonic()
     progress = progress or Silent()
-    with Interruption() as interruption, _log_file(store) as log_file:
+    with Interruption() as interruption, log_file(store) as log:
         planned = _planned(loaded, limit)
         store.check_writable()
         store.write_plan(_plan(loaded, study, planned))
@@ -148,7 +145,7 @@ def run_study(
         )
         if not missing:
             seconds = time.monotonic() - began
-            return RunSummary(len(planned), already_done, seconds=seconds, log_file=log_file)
+            return RunSummary(len(planned), already_done, seconds=seconds, log_file=log)
         training = _Training(loaded, store, missing, device, progress, interruption)
         interrupted = False
         try:
@@ -173,7 +170,7 @@ def run_study(
             seconds=time.monotonic() - began,
             packs=training.packs,
             predicted_seconds=training.predicted_seconds,
-            log_file=log_file,
+            log_file=log,
         )
         logger.info("%s", summary)
         return summary
@@ -274,6 +271,7 @@ class _Training:
                 scratch=_scratch(self._store) if address is not None else None,
             ) as session,
         ):
+            self._interruption.take_signals()
             divide = partial(
                 make_packs, slots=session.slots, pack_size=pack_size, workloads=workloads
             )
@@ -372,38 +370,7 @@ def _size(dataset: Dataset) -> int:
     return int(sum(array.nbytes for array in arrays))
 
 
-def _local_folder(store: Store) -> Path | None:
-    return None if "://" in store.location else Path(store.location)
-
-
 def _scratch(store: Store) -> Path | None:
     """A folder that a cluster's nodes share, if the store lies in one."""
-    folder = _local_folder(store)
+    folder = local_folder(store)
     return folder / "tmp" / f"tune-{uuid.uuid4().hex}" if folder else None
-
-
-@contextmanager
-def _log_file(store: Store) -> Iterator[str | None]:
-    """A log of this run beside a local store's data; yields its path."""
-    handler: logging.Handler = logging.NullHandler()
-    path = None
-    if folder := _local_folder(store):
-        name = f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
-        path = folder / "logs" / name
-        try:
-            path.parent.mkdir(exist_ok=True)
-            handler = logging.FileHandler(path, encoding="utf-8")
-        except OSError as error:
-            raise EnvironmentFailure(f"The log {path} cannot be written: {error}.") from error
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    ours = logging.getLogger("explorer")
-    level = ours.level
-    ours.addHandler(handler)
-    if not ours.isEnabledFor(logging.INFO):
-        ours.setLevel(logging.INFO)
-    try:
-        yield str(path) if path else None
-    finally:
-        ours.removeHandler(handler)
-        ours.setLevel(level)
-        handler.close()

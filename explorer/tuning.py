@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,7 @@ from typing import Any
 import cloudpickle
 import ray
 from ray import tune
+from ray._private import services
 from ray.tune.search import Searcher
 
 from explorer import ray_environment
@@ -221,6 +224,8 @@ def session(
         )
     owned = not ray.is_initialized()
     with _ray_logs_into_ours():
+        if owned and address is not None:
+            address = _answering(address)
         try:
             if owned:
                 _connect(address, bytes_shared, folder)
@@ -331,6 +336,21 @@ def run_packs(
         raise EnvironmentFailure(queue.trouble)
 
 
+def _answering(address: str) -> str:
+    """HOST:PORT of the cluster that is meant, once something answers there; Ray would wait long."""
+    try:
+        found = services.canonicalize_bootstrap_address_or_die(address)
+        host, port = found.rsplit(":", 1)
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except ValueError as error:
+        raise InputError(f"The address {address!r} must be `auto` or HOST:PORT.") from error
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"No Ray cluster answers at the address {address!r}: {one_line(error)}."
+        ) from error
+    return str(found)
+
+
 def _connect(address: str | None, bytes_shared: int, folder: Path) -> None:
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
     with ray_environment.clean_import_path(folder):
@@ -383,8 +403,15 @@ def _last_error(trial: Any) -> str:
         text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
     except (OSError, TypeError):
         return "the worker died"
-    last = text.split("Failure # ")[-1].strip().splitlines()
-    return " ".join(line.strip() for line in last[1:3]) or "the worker died"
+    return summarized(text.split("Failure # ")[-1].partition("\n")[2])
+
+
+def summarized(text: str) -> str:
+    """The line of Ray's account of a failure that says what happened."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    lines = [line.strip() for line in plain.splitlines() if line.strip(" ^~")]
+    raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return (raised or lines or ["the worker died"])[-1 if raised else 0][:500]
 
 
 class _Forward(logging.Handler):

@@ -214,7 +214,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_run_completes_it(tmp_path, s
     wait_for(lambda: os.listdir(os.path.join(store.location, "trials")))
     os.killpg(run.popen.pid, signal.SIGINT)  # as a terminal does: to Ray's processes too
     time.sleep(0.3)
-    os.killpg(run.popen.pid, signal.SIGINT)
+    os.kill(run.popen.pid, signal.SIGTERM)
     code, out, err = run.wait(60)
     summary = json.loads(out)
     assert (code, err, summary["interrupted"]) == (130, "", True)

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 from collections import Counter
 from pathlib import Path
 
@@ -28,15 +27,34 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 
-# A user's model that leaves a line in a file each time a pack of it is built in a worker.
+# A user's model that leaves a line in a file each time it is built in a worker.
 NOTING_MODEL = """
-import os, torch
+import os, signal, torch
 NOTES = {notes!r}
-def noted(input_shape, n_classes):
+def note(name):
     with open(NOTES, "a") as file:
-        file.write(f"{{os.getpid()}}\\n")
-    {extra}
+        file.write(f"{{name}} {{os.getpid()}}\\n")
+def noted(input_shape, n_classes):
+    note("noted")
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, n_classes))
+"""
+
+# Models that go wrong: one raises, one always kills its worker, one kills the first only.
+DISASTERS = """
+def broken(input_shape, n_classes):
+    if os.path.exists(NOTES + "-broken"):
+        raise RuntimeError("this model is broken")
+    return noted(input_shape, n_classes)
+def deadly(input_shape, n_classes):
+    if os.path.exists(NOTES + "-broken"):
+        note("deadly")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return noted(input_shape, n_classes)
+def fragile(input_shape, n_classes):
+    if not os.path.exists(NOTES + "-killed"):
+        open(NOTES + "-killed", "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return noted(input_shape, n_classes)
 """
 
 
@@ -95,74 +113,61 @@ def test_a_study_is_trained_resumed_and_extended(space_of, store):
 
 
 def test_every_slot_works_and_workers_are_reused(space_of, store, notes):
-    prelude = NOTING_MODEL.format(notes=str(notes), extra="import time; time.sleep(0.2)")
-    loaded = space_of(prelude, model="noted", seeds=24)
+    loaded = space_of(NOTING_MODEL.format(notes=str(notes)), model="noted", seeds=24)
     summary = run_study(loaded, store=store, study="s", pack_size=1)
     assert (summary.trained, summary.packs) == (24, 24)
-    by_worker = Counter(notes.read_text().split())
-    # Building, the self-check of stacking included, may call the factory several times a pack.
+    by_worker = Counter(notes.read_text().splitlines())
+    # Building a model calls its factory several times a pack.
     assert len(by_worker) == 2
     assert min(by_worker.values()) >= sum(by_worker.values()) / 4
 
 
 def test_fresh_actors_are_new_processes(space_of, store, notes):
-    prelude = NOTING_MODEL.format(notes=str(notes), extra="")
-    loaded = space_of(prelude, model="noted", seeds=3)
+    loaded = space_of(NOTING_MODEL.format(notes=str(notes)), model="noted", seeds=3)
     summary = run_study(loaded, store=store, study="s", pack_size=1, fresh_actors=True)
     assert summary.trained == 3
-    assert len(set(notes.read_text().split())) == 3
+    assert len(set(notes.read_text().splitlines())) == 3
 
 
-def test_failures_are_recorded_and_tried_again_by_the_next_run(space_of, store, notes, tmp_path):
-    flag = tmp_path / "broken"
+def test_disasters_are_recorded_others_go_on_and_the_next_run_tries_again(space_of, store, notes):
+    flag = Path(f"{notes}-broken")
     flag.touch()
-    extra = f"if os.path.exists({str(flag)!r}): raise RuntimeError('the model is broken')"
-    prelude = NOTING_MODEL.format(notes=str(notes), extra=extra)
-    loaded = space_of(prelude, model="[noted, 'mlp-8']", seeds=3)
+    loaded = space_of(
+        NOTING_MODEL.format(notes=str(notes)) + DISASTERS,
+        model="['mlp-8', fragile, broken, deadly]",
+        seeds=2,
+    )
     first = run_study(loaded, store=store, study="s")
-    assert (first.trained, first.failed, first.interrupted) == (3, 3, False)
-    failed = [row for row in store.trials().to_pylist() if row["status"] == "failed"]
-    assert {row["model"] for row in failed} == {"noted"}
-    (error,) = {row["error"] for row in failed}
-    assert error.startswith("the model factory noted")
-    assert error.endswith("the model is broken.")
+    assert (first.trained, first.failed, first.interrupted) == (4, 4, False)
+    rows = store.trials().to_pylist()
+    statuses = Counter((row["model"], row["status"]) for row in rows)
+    assert statuses == {
+        ("mlp-8", "completed"): 2,
+        ("fragile", "completed"): 2,  # its worker was replaced
+        ("broken", "failed"): 2,
+        ("deadly", "failed"): 2,
+    }
+    errors = {row["model"]: row["error"] for row in rows}
+    assert errors["broken"].endswith("this model is broken.")
+    assert "died" in errors["deadly"]
+    assert errors["mlp-8"] is None
+    tried = [line for line in notes.read_text().splitlines() if line.startswith("deadly")]
+    assert len(set(tried)) == len(tried) == 3  # and twice again, each time by a new worker
     log = Path(first.log_file).read_text()
-    assert "Traceback" in log
-    assert "in noted" in log
+    assert "in broken" in log  # the traceback
+    assert "died" in log
 
     flag.unlink()
     second = run_study(loaded, store=store, study="s")
-    assert (second.already_done, second.trained, second.failed) == (3, 3, 0)
+    assert (second.already_done, second.trained, second.failed) == (4, 4, 0)
     assert set(store.statuses().values()) == {"completed"}
 
-
-def test_a_killed_worker_is_replaced_and_nothing_changes(space_of, store, notes):
-    kill = f"os.path.getsize({str(notes)!r}) < 12 and os.kill(os.getpid(), {signal.SIGKILL})"
-    prelude = NOTING_MODEL.format(notes=str(notes), extra=kill)
-    loaded = space_of(prelude, model="noted", seeds=2)
-    summary = run_study(loaded, store=store, study="s")
-    assert (summary.trained, summary.failed) == (2, 0)
-    assert len(set(notes.read_text().split())) > 1
-    assert "died" in Path(summary.log_file).read_text()
-    module = loaded.space.model_factories["noted"]
-    notes.write_text("more than twelve characters")
-    results = train_pack(
-        list(loaded.space.configurations()), load_dataset("digits"), model_factory=module
-    )
-    losses = {row["trial_id"]: row["test_loss"] for row in store.trials().to_pylist()}
-    assert losses == {r.configuration.trial_id: r.evaluations[-1].test_loss for r in results}
-
-
-def test_a_pack_whose_worker_always_dies_fails_and_the_others_go_on(space_of, store, notes):
-    kill = f"os.kill(os.getpid(), {signal.SIGKILL})"
-    prelude = NOTING_MODEL.format(notes=str(notes), extra=kill)
-    loaded = space_of(prelude, model="[noted, 'mlp-8']", seeds=2)
-    summary = run_study(loaded, store=store, study="s")
-    assert (summary.trained, summary.failed) == (2, 2)
-    assert len(set(notes.read_text().split())) == 3  # tried, and twice again
-    errors = {row["error"] for row in store.trials().to_pylist() if row["status"] == "failed"}
-    assert len(errors) == 1
-    assert "died" in errors.pop()
+    for name in ("fragile", "deadly"):  # replaced workers change nothing
+        members = [c for c in loaded.space.configurations() if c.model == name]
+        factory = loaded.space.model_factories[name]
+        losses = {row["trial_id"]: row["test_loss"] for row in store.trials().to_pylist()}
+        for result in train_pack(members, load_dataset("digits"), model_factory=factory):
+            assert losses[result.configuration.trial_id] == result.evaluations[-1].test_loss
 
 
 def test_packs_beyond_one_fit_and_what_tune_keeps_of_a_pack(space_of, store, queue_for, tmp_path):
@@ -240,6 +245,30 @@ def test_an_interrupted_run_keeps_what_is_finished(space_of, store, queue_for, t
     assert queue.counts.completed == 0  # the driver was not told; a run counts in the store
 
 
+@pytest.mark.parametrize(
+    ("account", "line"),
+    [
+        (
+            "The actor died because of an error raised in its creation task, "
+            "\x1b[36mray::ResourceTrainable.__init__()\x1b[39m (pid=1)\n"
+            "           ^^^^^^^^^^\n"
+            '  File "tuning.py", line 3, in setup\n    import torch\n'
+            "ModuleNotFoundError: No module named 'torch'\n",
+            "ModuleNotFoundError: No module named 'torch'",
+        ),
+        (
+            "The actor died unexpectedly before finishing this task.\n\tclass_name: X\n\tpid: 7\n",
+            "The actor died unexpectedly before finishing this task.",
+        ),
+        ("", "the worker died"),
+    ],
+)
+def test_the_telling_line_of_a_failure(account, line):
+    from explorer.tuning import summarized
+
+    assert summarized(account) == line
+
+
 def test_ray_client_is_refused(tmp_path):
     from explorer import tuning
 
@@ -248,6 +277,20 @@ def test_ray_client_is_refused(tmp_path):
         tuning.session("ray://host:10001", "cpu", bytes_shared=0, folder=tmp_path),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "text"),
+    [
+        ("127.0.0.1:1", EnvironmentFailure, "No Ray cluster answers at the address '127.0.0.1:1'"),
+        ("nonsense", InputError, "The address 'nonsense' must be `auto` or HOST:PORT"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_said_at_once(address, kind, text):
+    from explorer import tuning
+
+    with pytest.raises(kind, match=text):
+        tuning._answering(address)
 
 
 def test_no_gpu_is_said(tmp_path):

@@ -1,0 +1,45 @@
+"""The log of one run, beside the data of a local store."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from explorer.errors import EnvironmentFailure
+from explorer.store import Store
+
+
+def local_folder(store: Store) -> Path | None:
+    """The store's folder, when it lies in one."""
+    return None if "://" in store.location else Path(store.location)
+
+
+@contextmanager
+def log_file(store: Store) -> Iterator[str | None]:
+    """A log of this run beside a local store's data; yields its path."""
+    handler: logging.Handler = logging.NullHandler()
+    path = None
+    if folder := local_folder(store):
+        name = f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
+        path = folder / "logs" / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+            handler = logging.FileHandler(path, encoding="utf-8")
+        except OSError as error:
+            raise EnvironmentFailure(f"The log {path} cannot be written: {error}.") from error
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    ours = logging.getLogger("explorer")
+    level = ours.level
+    ours.addHandler(handler)
+    if not ours.isEnabledFor(logging.INFO):
+        ours.setLevel(logging.INFO)
+    try:
+        yield str(path) if path else None
+    finally:
+        ours.removeHandler(handler)
+        ours.setLevel(level)
+        handler.close()
