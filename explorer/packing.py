@@ -59,6 +59,16 @@ class Workload:
     test_size: int = 10_000
 
 
+def workload_of(model: str, multiply_adds: int, test_size: int) -> Workload:
+    """Return a model's workload; unknown (0) multiply-adds are taken to be the generic ones.
+
+    A convolution's multiply-add takes some five times a matrix product's on a CPU, unfolding and
+    memory traffic included.
+    """
+    adds = multiply_adds or Workload().multiply_adds
+    return Workload(adds * 5 if model.startswith("cnn") else adds, test_size)
+
+
 #: Workload of each (data set, model) of a sweep.
 Workloads = Mapping[tuple[str, str], Workload]
 

@@ -18,7 +18,14 @@ from explorer.datasets import Dataset, dataset_info, load_dataset
 from explorer.interruption import Interruption
 from explorer.models import multiply_adds
 from explorer.pack_queue import Counts, PackQueue
-from explorer.packing import Pack, Workload, Workloads, available_cores, make_packs, makespan
+from explorer.packing import (
+    Pack,
+    Workloads,
+    available_cores,
+    make_packs,
+    makespan,
+    workload_of,
+)
 from explorer.progress import Progress, Silent
 from explorer.run_log import local_folder, log_file
 from explorer.store import Plan, Store, plan_table
@@ -357,7 +364,7 @@ def _workloads(loaded: LoadedSpace, configurations: list[Configuration]) -> Work
         adds = 0
         if model not in space.model_factories:
             adds = multiply_adds(model, info.input_shape, info.n_classes)
-        workloads[dataset, model] = Workload(adds or Workload().multiply_adds, info.test_size)
+        workloads[dataset, model] = workload_of(model, adds, info.test_size)
     return workloads
 
 

@@ -15,6 +15,7 @@ from explorer.packing import (
     pack_of,
     predicted_seconds,
     shape_of,
+    workload_of,
 )
 
 # One value off the base configuration for each field, and whether a pack may hold both.
@@ -146,6 +147,12 @@ def test_cost_is_the_formula(make_trial):
         member_step=1, step_multiply_add=2, evaluation_multiply_add=3, stacked_step=0, pack=0
     )
     assert predicted_seconds(make_trial(), Workload(50, 500), costs) == 320_100 + 2_250_000
+
+
+def test_workloads_of_models():
+    assert workload_of("mlp-64", 3_200, 100) == Workload(3_200, 100)
+    assert workload_of("cnn1d-16", 3_200, 100).multiply_adds > 3_200
+    assert workload_of("my_net", 0, 100) == Workload(Workload().multiply_adds, 100)
 
 
 def test_makespan_against_every_assignment():
