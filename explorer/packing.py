@@ -6,12 +6,11 @@ import hashlib
 import heapq
 import itertools
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from explorer.cores import available_cores as available_cores  # benchmarks import it from here
 from explorer.errors import InputError
 from explorer.trial import Configuration
 
@@ -258,14 +257,3 @@ def _even_parts(run: list[_Member], size: int) -> list[list[_Member]]:
     parts = math.ceil(len(run) / size)
     bounds = [round(i * len(run) / parts) for i in range(parts + 1)]
     return [run[low:high] for low, high in itertools.pairwise(bounds)]
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use: its affinity, and its container's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores or 1, int(quota) // int(period))
-    except (OSError, ValueError):  # no container, another system, or no quota ("max")
-        pass
-    return max(1, cores or 1)

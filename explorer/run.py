@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer import __version__, ray_environment
+from explorer.cores import available_cores
 from explorer.datasets import Dataset, dataset_info, load_dataset
+from explorer.errors import InputError
 from explorer.interruption import Interruption
 from explorer.models import multiply_adds
 from explorer.pack_queue import Counts, PackQueue
 from explorer.packing import (
     Pack,
     Workloads,
-    available_cores,
     make_packs,
     makespan,
     workload_of,
@@ -41,6 +42,9 @@ logger = logging.getLogger(__name__)
 
 #: Statuses that are not trained again.
 FINISHED = frozenset({COMPLETED, DIVERGED})
+
+#: Devices that Ray can hand out: a core, or a GPU with a core, for each pack.
+DEVICES = ("cpu", "cuda")
 
 #: Seconds from the command to the first step: Ray, its workers, torch in each of them.
 START_SECONDS = 7.0
@@ -131,12 +135,14 @@ def run_study(
         progress: shows how far the run is; silent by default.
 
     Raises:
-        InputError: the space, the data or the address cannot work; nothing was started.
+        InputError: the space, the data, the device or the address cannot work; nothing was
+            started.
         EnvironmentFailure: the store, the data's source or the cluster failed; finished trials
             are kept, and the same call goes on from there.
     """
     began = time.monotonic()
     progress = progress or Silent()
+    _check_device(device)
     with Interruption() as interruption, log_file(store) as log:
         planned = _planned(loaded, limit)
         store.check_writable()
@@ -203,12 +209,13 @@ def dry_run(
         device: see `run_study`.
 
     Raises:
-        InputError: the space cannot work.
+        InputError: the space or the device cannot work.
         EnvironmentFailure: the store cannot be read.
     """
+    _check_device(device)
     planned = _planned(loaded, limit)
     missing = _missing(planned, store) if store is not None else planned
-    slots = 1 if device.startswith("cuda") else available_cores()
+    slots = 1 if device == "cuda" else available_cores()
     packs = make_packs(missing, slots, pack_size, workloads=_workloads(loaded, missing))
     evaluations = sum(configuration.evaluations for configuration in missing)
     return DryRun(
@@ -334,6 +341,11 @@ class _Training:
             trials=[{**failed_row(member, error), **common} for member in members],
             curves=[],
         )
+
+
+def _check_device(device: str) -> None:
+    if device not in DEVICES:
+        raise InputError(f"device must be one of {', '.join(DEVICES)}, not {device!r}.")
 
 
 def _planned(loaded: LoadedSpace, limit: int | None) -> list[Configuration]:

@@ -22,11 +22,12 @@ from ray._private import services
 from ray.tune.search import Searcher
 
 from explorer import ray_environment
+from explorer.cores import available_cores
 from explorer.datasets import Dataset
 from explorer.errors import EnvironmentFailure, InputError
 from explorer.pack_queue import PackQueue
 from explorer.pack_text import decode_members, encode_members
-from explorer.packing import Pack, available_cores, pack_of
+from explorer.packing import Pack, pack_of
 from explorer.store import Store
 from explorer.worker import PackRun, one_line
 
@@ -379,7 +380,7 @@ def _shipped(factories: Mapping[str, Callable[..., Any]]) -> bytes:
 
 
 def _needs_gpu(device: str) -> bool:
-    return device.split(":")[0] == "cuda"
+    return device == "cuda"
 
 
 def _slots(device: str, patience: float = 3.0) -> int:
