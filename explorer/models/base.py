@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -57,6 +57,26 @@ def uniform(shape: tuple[int, ...], bound: float, generators: Sequence[torch.Gen
     return torch.stack(
         [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators]
     )
+
+
+def member_by_member(
+    gradients: Callable[[Stack, Tensor, Tensor, Stack], Tensor],
+    parameters: Stack,
+    inputs: Tensor,
+    labels: Tensor,
+    out: Stack,
+) -> Tensor:
+    """`StackedModel.gradients` of one member after the other.
+
+    A product with a single row or column is summed in another order when it stands alone, so
+    batches of one sample, and layers of width one, cannot be stacked without changing bits.
+    """
+    logits = []
+    for k in range(len(labels)):
+        one = slice(k, k + 1)
+        own, into = [p[one] for p in parameters], [o[one] for o in out]
+        logits.append(gradients(own, inputs[one], labels[one], into).clone())
+    return torch.cat(logits)
 
 
 def member_losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explorer.models.base import Stack, uniform
+from explorer.models.base import Stack, member_by_member, uniform
 
 KERNEL = 5
 
@@ -70,6 +70,11 @@ class StackedCNN1d:
 
     def gradients(self, parameters: Stack, inputs: Tensor, labels: Tensor, out: Stack) -> Tensor:
         """See `StackedModel.gradients`; by autograd."""
+        if labels.shape[1] == 1 or self.out_features == 1:
+            return member_by_member(self._gradients, parameters, inputs, labels, out)
+        return self._gradients(parameters, inputs, labels, out)
+
+    def _gradients(self, parameters: Stack, inputs: Tensor, labels: Tensor, out: Stack) -> Tensor:
         leaves = [p.detach().requires_grad_() for p in parameters]
         with torch.enable_grad():
             logits = self.logits(leaves, inputs, range(len(labels)))

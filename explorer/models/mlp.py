@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explorer.models.base import Stack, uniform
+from explorer.models.base import Stack, member_by_member, uniform
 
 
 class StackedMLP:
@@ -46,6 +46,11 @@ class StackedMLP:
 
     def gradients(self, parameters: Stack, inputs: Tensor, labels: Tensor, out: Stack) -> Tensor:
         """See `StackedModel.gradients`."""
+        if labels.shape[1] == 1 or 1 in self.sizes:
+            return member_by_member(self._gradients, parameters, inputs, labels, out)
+        return self._gradients(parameters, inputs, labels, out)
+
+    def _gradients(self, parameters: Stack, inputs: Tensor, labels: Tensor, out: Stack) -> Tensor:
         members, batch_size = labels.shape
         layers = len(parameters) // 2
         activations = [inputs.flatten(2).transpose(1, 2)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
@@ -25,6 +28,8 @@ _UNSTACKABLE = (
 )
 _CHECK_PACKS = (1, 3, 8)
 _CHECK_STEPS = 3
+#: Purposes of a member's randomness, beside the numbers of its training steps.
+_WEIGHTS, _EVALUATION = -1, -2
 
 
 class OneByOne:
@@ -35,15 +40,16 @@ class OneByOne:
         self._input_shape = input_shape
         self._n_classes = n_classes
         self._modules: list[nn.Module] = []
-        self._noise: list[Tensor] = []
+        self._seeds: list[int] = []
+        self._steps = 0
 
     def initial(self, generators: Sequence[torch.Generator]) -> Stack:
-        """See `StackedModel.initial`."""
-        self._modules, self._noise = [], []
-        for generator in generators:
-            with own_randomness(draw_state(generator)):
+        """See `StackedModel.initial`; frozen parameters stay in the modules."""
+        self._seeds = [draw_seed(generator) for generator in generators]
+        self._modules, self._steps = [], 0
+        for seed in self._seeds:
+            with own_randomness(seed, _WEIGHTS):
                 self._modules.append(make_module(self._factory, self._input_shape, self._n_classes))
-                self._noise.append(torch.get_rng_state())
         return stacked_parameters(self._modules)
 
     def logits(self, parameters: Stack, inputs: Tensor, members: Sequence[int]) -> Tensor:
@@ -51,8 +57,9 @@ class OneByOne:
         scores = []
         for row, k in enumerate(members):
             module = self._modules[k].to(inputs).eval()
-            own = _named(module, [p[row] for p in parameters])
-            scores.append(functional_call(module, own, (inputs[row % len(inputs)],)))
+            own = dict(zip(trainable(module), [p[row] for p in parameters], strict=True))
+            with own_randomness(self._seeds[k], _EVALUATION):
+                scores.append(functional_call(module, own, (inputs[row % len(inputs)],)))
         return torch.stack(scores).transpose(1, 2).contiguous()
 
     def gradients(self, parameters: Stack, inputs: Tensor, labels: Tensor, out: Stack) -> Tensor:
@@ -61,20 +68,21 @@ class OneByOne:
         for k, module in enumerate(self._modules):
             module.to(inputs).train()
             leaves = [p[k].detach().requires_grad_() for p in parameters]
-            with torch.enable_grad(), own_randomness(self._noise[k]):
-                logits = functional_call(module, _named(module, leaves), (inputs[k],))
+            own = dict(zip(trainable(module), leaves, strict=True))
+            with torch.enable_grad(), own_randomness(self._seeds[k], self._steps):
+                logits = functional_call(module, own, (inputs[k],))
                 loss = functional.cross_entropy(logits, labels[k])
                 found = torch.autograd.grad(loss, leaves, materialize_grads=True)
-                self._noise[k] = torch.get_rng_state()
             for target, gradient in zip(out, found, strict=True):
                 target[k].copy_(gradient)
             scores.append(logits.detach())
+        self._steps += 1
         return torch.stack(scores).transpose(1, 2)
 
     def keep(self, members: Sequence[int]) -> None:
         """See `StackedModel.keep`."""
         self._modules = [self._modules[k] for k in members]
-        self._noise = [self._noise[k] for k in members]
+        self._seeds = [self._seeds[k] for k in members]
 
 
 class Vmapped:
@@ -84,25 +92,28 @@ class Vmapped:
         self._factory = factory
         self._input_shape = input_shape
         self._n_classes = n_classes
-        with own_randomness(0):
-            self._module = make_module(factory, input_shape, n_classes).to("meta")
+        with own_randomness(0, _WEIGHTS):
+            self._module = make_module(factory, input_shape, n_classes)
+        self._names = trainable(self._module)
 
     def initial(self, generators: Sequence[torch.Generator]) -> Stack:
         """See `StackedModel.initial`."""
         modules = []
         for generator in generators:
-            with own_randomness(draw_state(generator)):
+            with own_randomness(draw_seed(generator), _WEIGHTS):
                 modules.append(make_module(self._factory, self._input_shape, self._n_classes))
         return stacked_parameters(modules)
 
     def _scores(self, leaves: Stack, inputs: Tensor) -> Tensor:
-        named = _named(self._module, leaves)
+        named = dict(zip(self._names, leaves, strict=True))
         return cast("Tensor", functional_call(self._module, named, (inputs,)))
 
     def logits(self, parameters: Stack, inputs: Tensor, members: Sequence[int]) -> Tensor:
         """See `StackedModel.logits`."""
         self._module.eval()
-        scores: Tensor = vmap(self._scores)(parameters, inputs.expand(len(members), *inputs.shape[1:]))
+        scores: Tensor = vmap(self._scores)(
+            parameters, inputs.expand(len(members), *inputs.shape[1:])
+        )
         return scores.transpose(1, 2).contiguous()
 
     def gradients(self, parameters: Stack, inputs: Tensor, labels: Tensor, out: Stack) -> Tensor:
@@ -155,8 +166,10 @@ def make_module(factory: Factory, input_shape: tuple[int, ...], n_classes: int) 
         raise InputError(
             f"the model factory {name}{(input_shape, n_classes)} failed: {error}."
         ) from error
-    if not isinstance(module, nn.Module) or not list(module.parameters()):
-        raise InputError(f"the model factory {name} must give a torch.nn.Module with parameters.")
+    if not isinstance(module, nn.Module) or not trainable(module):
+        raise InputError(
+            f"the model factory {name} must give a torch.nn.Module with parameters to train."
+        )
     return module
 
 
@@ -167,7 +180,7 @@ def check_module(factory: Factory, input_shape: tuple[int, ...], n_classes: int)
         InputError: the module fails on two samples of zeros, or gives another shape.
     """
     name = getattr(factory, "__name__", repr(factory))
-    with own_randomness(0), torch.no_grad():
+    with own_randomness(0, _WEIGHTS), torch.no_grad():
         module = make_module(factory, input_shape, n_classes).eval()
         try:
             shape = tuple(module(torch.zeros(2, *input_shape)).shape)
@@ -186,31 +199,29 @@ def stacks_exactly(
 ) -> bool:
     """Whether torch.func trains packs of 1, 3 and 8 to equal bytes (on a GPU: to equal numbers).
 
-    Layers known not to are not tried. The few steps run on random inputs of this batch size.
+    Modules known not to are not tried: convolutions, dropout, batch statistics, buffers, frozen
+    parameters. The few steps run on random inputs of this batch size, and are evaluated.
     """
-    with own_randomness(0):
-        layers = list(make_module(factory, input_shape, n_classes).modules())
-        if any(isinstance(layer, _UNSTACKABLE) for layer in layers):
+    with own_randomness(0, _WEIGHTS):
+        module = make_module(factory, input_shape, n_classes)
+        if any(isinstance(layer, _UNSTACKABLE) for layer in module.modules()):
             return False
-        if any(list(layer.buffers(recurse=False)) for layer in layers):
+        if list(module.buffers()) or not all(p.requires_grad for p in module.parameters()):
             return False
         try:
-            reference = _short_training(
-                OneByOne, factory, input_shape, n_classes, batch_size, 8, device
-            )
-            packs = [
-                _short_training(Vmapped, factory, input_shape, n_classes, batch_size, k, device)
-                for k in _CHECK_PACKS
-            ]
-        except (RuntimeError, NotImplementedError):
-            return False  # vmap refuses the module: data-dependent control flow, randomness, ...
-    exact = device == "cpu"
-    for pack in packs:
-        for mine, largest, alone in zip(pack, packs[-1], reference, strict=True):
+            shape = (factory, input_shape, n_classes, batch_size)
+            alone = _short_training(OneByOne, *shape, max(_CHECK_PACKS), device)
+            stacked = [_short_training(Vmapped, *shape, k, device) for k in _CHECK_PACKS]
+        except Exception:
+            # torch.func refuses the module (noise, recurrence, control flow that depends on the
+            # data), or the module itself fails: then training it one by one says how.
+            return False
+    for pack in stacked:
+        for mine, largest, reference in zip(pack, stacked[-1], alone, strict=True):
             k = len(mine)
-            if exact and not torch.equal(mine, largest[:k]):
+            if device == "cpu" and not torch.equal(mine, largest[:k]):
                 return False
-            if not torch.allclose(mine, alone[:k], rtol=1e-3, atol=1e-5):
+            if not torch.allclose(mine, reference[:k], rtol=1e-3, atol=1e-5):
                 return False
     return True
 
@@ -224,7 +235,7 @@ def _short_training(
     members: int,
     device: str,
 ) -> Stack:
-    """Parameters of the first `members` of eight members after a few steps at learning rate 0.1."""
+    """Parameters after a few steps, and scores in evaluation mode, of the first of 8 members."""
     model = kind(factory, input_shape, n_classes)
     parameters = model.initial([torch.Generator().manual_seed(k) for k in range(members)])
     parameters = [p.to(device) for p in parameters]
@@ -237,32 +248,46 @@ def _short_training(
             model.gradients(parameters, inputs.to(device), labels.to(device), gradients)
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.sub_(gradient, alpha=0.1)
-    return parameters
+    samples = torch.randn((1, 5, *input_shape), generator=draw).to(device)
+    with torch.no_grad():
+        scores = [
+            model.logits([p[k : k + 1] for p in parameters], samples, [k]) for k in range(members)
+        ]
+    return [*parameters, torch.cat(scores)]
+
+
+def trainable(module: nn.Module) -> list[str]:
+    """Names of the parameters that are trained, in order; a tied one stands there once."""
+    return [name for name, parameter in module.named_parameters() if parameter.requires_grad]
 
 
 def stacked_parameters(modules: Sequence[nn.Module]) -> Stack:
-    """One tensor [K, ...] for each parameter, in `named_parameters` order."""
-    columns = zip(*[list(m.parameters()) for m in modules], strict=True)
+    """One tensor [K, ...] for each trained parameter, in the order of `trainable`."""
+    columns = zip(*[[p for p in m.parameters() if p.requires_grad] for m in modules], strict=True)
     return [torch.stack([p.detach() for p in column]) for column in columns]
 
 
-def _named(module: nn.Module, leaves: Stack) -> dict[str, Tensor]:
-    return dict(zip([name for name, _ in module.named_parameters()], leaves, strict=True))
-
-
-def draw_state(generator: torch.Generator) -> int:
-    """A seed for torch's global generator, drawn from a trial's own stream."""
+def draw_seed(generator: torch.Generator) -> int:
+    """A seed for what a user's module draws, from a trial's own stream."""
     return int(torch.randint(2**62, (), generator=generator))
 
 
 @contextmanager
-def own_randomness(state: int | Tensor) -> Iterator[None]:
-    """Modules draw from torch's global generators: lend them a state, then restore the old."""
-    with torch.random.fork_rng():
-        if isinstance(state, int):
-            torch.manual_seed(state)
-        else:
-            torch.set_rng_state(state)
-            if torch.cuda.is_available():
-                torch.cuda.manual_seed(int(torch.randint(2**62, ())))
-        yield
+def own_randomness(seed: int, purpose: int) -> Iterator[None]:
+    """Seed the global generators that modules draw from (torch, numpy, random); restore them.
+
+    What is drawn depends on the seed and the purpose alone, so neither on a pack's other members
+    nor on how often a trial is evaluated.
+    """
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    mixed = int.from_bytes(digest[:8], "little") >> 1
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(mixed)
+        np.random.seed(mixed % 2**32)
+        random.seed(mixed)
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

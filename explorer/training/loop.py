@@ -69,6 +69,8 @@ class PackTrainer:
         self.member_steps_done = 0
         self.member_steps_total = sum(c.steps for c in configurations)
         self._step = 0
+        self._awaiting: list[int] = []
+        self._leaving: dict[int, str] = {}
         self._seconds_each = 0.0
 
         with training_arithmetic():
@@ -97,21 +99,23 @@ class PackTrainer:
         return taken
 
     def advance(self, seconds: float = math.inf) -> None:
-        """Train for about `seconds`, or until every member has left."""
+        """Train for about `seconds`, a step at least, or until every member has left."""
         deadline = time.perf_counter() + seconds
         with training_arithmetic():
-            while self._members and time.perf_counter() < deadline:
+            while self._members:
                 started, members = time.perf_counter(), len(self._members)
-                self._train_one_step()
-                self._seconds_each += (time.perf_counter() - started) / members
+                if self._awaiting:
+                    self._evaluate_next()
+                else:
+                    self._train_one_step()
+                now = time.perf_counter()
+                self._seconds_each += (now - started) / members
+                if now >= deadline:
+                    break
 
     def _train_one_step(self) -> None:
         inputs, labels = self._train
         rows = self._batches.indices(self._step).to(self._device)
-        if rows.shape[1] == 1:
-            # A product with one column is summed in another order in a pack of one. Two copies of
-            # the sample have the same mean gradient and no such exception.
-            rows = rows.expand(-1, 2)
         batch = inputs.index_select(0, rows.flatten()).unflatten(0, rows.shape)
         batch_labels = labels[rows]
         logits = self._model.gradients(self._parameters, batch, batch_labels, self._gradients)
@@ -122,12 +126,17 @@ class PackTrainer:
         if self._step % CHECK_EVERY == 0:
             finite = member_losses(logits, batch_labels).isfinite().tolist()
             self._leave({k: "diverged" for k, good in enumerate(finite) if not good})
-        due = [k for k, steps in enumerate(self._due) if self._step in steps]
-        if due:
-            self._evaluate(due)
+        self._awaiting = [k for k, steps in enumerate(self._due) if self._step in steps]
 
-    def _evaluate(self, due: list[int]) -> None:
-        """Evaluate the members that are due; those at their end or no longer finite leave."""
+    def _evaluate_next(self) -> None:
+        """Evaluate a member that is due (on a GPU all); then those at their end or lost leave.
+
+        One member at a time, so that a caller with little time can stop in between.
+        """
+        on_cpu = self._device.type == "cpu"
+        due, self._awaiting = (
+            (self._awaiting[:1], self._awaiting[1:]) if on_cpu else (self._awaiting, [])
+        )
         sets = {"train": self._train, "test": (self._data.test_inputs, self._data.test_labels)}
         if self._validation is not None:
             sets["validation"] = self._validation
@@ -136,16 +145,17 @@ class PackTrainer:
             scores = evaluate(self._model, self._parameters, due, inputs, labels)
             for metrics, (loss, accuracy) in zip(found, scores, strict=True):
                 metrics |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
-        leaving = {}
         for k, metrics in zip(due, found, strict=True):
             if not all(map(math.isfinite, metrics.values())):
-                leaving[k] = "diverged"
+                self._leaving[k] = "diverged"
                 continue
             epoch = self._step * self._members[k].batch_size / self._members[k].train_size
             self._evaluations[k].append(Evaluation(step=self._step, epoch=epoch, **metrics))
             if self._step == self._members[k].steps:
-                leaving[k] = "completed"
-        self._leave(leaving)
+                self._leaving[k] = "completed"
+        if not self._awaiting:
+            self._leave(self._leaving)
+            self._leaving = {}
 
     def _leave(self, leaving: dict[int, str]) -> None:
         """Record these members' results and go on with the others."""

@@ -68,14 +68,13 @@ def reference_losses(module, weights, dataset, c) -> list[tuple[float, float]]:
     """(train, test) loss after each evaluation step, by PyTorch alone."""
     module = module.double()
     with torch.no_grad():
-        for parameter, value in zip(module.parameters(), weights, strict=True):
+        trained = [p for p in module.parameters() if p.requires_grad]
+        for parameter, value in zip(trained, weights, strict=True):
             parameter.copy_(value[0].reshape(parameter.shape))
     inputs, labels = (torch.from_numpy(a) for a in (dataset.train_inputs, dataset.train_labels))
     inputs, labels = inputs[: c.train_size].double(), labels[: c.train_size]
     tests = torch.from_numpy(dataset.test_inputs).double(), torch.from_numpy(dataset.test_labels)
-    optimizer = torch.optim.SGD(
-        module.parameters(), c.learning_rate, c.momentum, weight_decay=c.weight_decay
-    )
+    optimizer = torch.optim.SGD(trained, c.learning_rate, c.momentum, weight_decay=c.weight_decay)
     batches, found = BatchStream([c]), []
     for step in range(c.steps):
         rows = batches.indices(step)[0]
@@ -87,7 +86,7 @@ def reference_losses(module, weights, dataset, c) -> list[tuple[float, float]]:
         optimizer.zero_grad()
         functional.cross_entropy(module(inputs[rows]), labels[rows]).backward()
         if c.clip_norm is not None:
-            nn.utils.clip_grad_norm_(module.parameters(), c.clip_norm)
+            nn.utils.clip_grad_norm_(trained, c.clip_norm)
         optimizer.step()
         if step + 1 in c.evaluation_steps:
             module.eval()
@@ -101,12 +100,24 @@ def reference_losses(module, weights, dataset, c) -> list[tuple[float, float]]:
     return found
 
 
+def partly_frozen(input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
+    """Fixed features: the first layer is not trained."""
+    n = math.prod(input_shape)
+    model = nn.Sequential(nn.Linear(n, 20), nn.ReLU(), nn.Linear(20, n_classes))
+    with torch.no_grad():
+        model[0].weight.copy_(0.2 * torch.linspace(-400, 400, 20 * n).sin().view(20, n))
+        model[0].bias.zero_()
+    model[0].requires_grad_(False)
+    return model
+
+
 FAMILIES = {
     "mlp-24-16": (mlp, "vectors", None),
     "cnn1d-4-6": (cnn1d, "vectors", None),
     "cnn2d-4-6": (cnn2d, "images", None),
     "normalized": (lambda: normalized((40,), 10), "vectors", normalized),
     "batch_normalized": (lambda: batch_normalized((40,), 10), "vectors", batch_normalized),
+    "partly_frozen": (lambda: partly_frozen((40,), 10), "vectors", partly_frozen),
 }
 #: An uneven pack: every option on and off, steps from 90 to 200.
 MEMBERS = [

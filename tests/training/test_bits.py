@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -25,6 +26,46 @@ def noisy(input_shape, n_classes):
         nn.Dropout(0.3),
         nn.Linear(20, n_classes),
     )
+
+
+class Recurrent(nn.Module):
+    """A recurrent cell, which torch.func trains but cannot evaluate."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.cell = nn.LSTM(8, 6, batch_first=True)
+        self.head = nn.Linear(6, n_classes)
+
+    def forward(self, x):
+        return self.head(self.cell(x.view(-1, 5, 8))[0][:, -1])
+
+
+def recurrent(input_shape, n_classes):
+    return Recurrent(n_classes)
+
+
+def tied(input_shape, n_classes):
+    """Two layers with one weight."""
+    model = nn.Sequential(nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 40), nn.Linear(40, n_classes))
+    model[2].weight = model[0].weight
+    return model
+
+
+class NoisyEvaluation(nn.Module):
+    """Noise in evaluation too, from torch and from numpy."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.layer = nn.Linear(40, n_classes)
+        with torch.no_grad():
+            self.layer.bias.fill_(float(np.random.normal()))
+
+    def forward(self, x):
+        return self.layer(x + 0.1 * torch.randn_like(x))
+
+
+def noisy_evaluation(input_shape, n_classes):
+    return NoisyEvaluation(n_classes)
 
 
 def mixed_pack(configure, n, batch_size, **options):
@@ -73,6 +114,11 @@ def test_pack_size_does_not_matter_to_a_perceptron(batch_size, vectors, configur
     [
         ("mlp-64-30", "vectors", None, (5, 32)),
         ("mlp", "vectors", None, (1, 7)),
+        ("mlp-1-17", "vectors", None, (45,)),
+        ("mlp-17-1", "vectors", None, (128,)),
+        ("recurrent", "vectors", recurrent, (16,)),
+        ("tied", "vectors", tied, (16,)),
+        ("noisy_evaluation", "vectors", noisy_evaluation, (1, 16)),
         ("cnn1d-4-8", "vectors", None, (1, 3, 23)),
         ("cnn2d-4", "images", None, (16,)),
         ("normalized", "vectors", normalized, (2, 16)),
@@ -127,6 +173,16 @@ def test_evaluating_more_often_does_not_change_the_training(vectors, configure):
     assert a.evaluations[-1] == b.evaluations[-1]
 
 
+def test_a_long_evaluation_can_be_stopped_in_between(vectors, configure):
+    """A stride of no time at all still goes on, by one step or one member's evaluation."""
+    trainer = PackTrainer([configure(budget_value=1, seed=k) for k in range(3)], vectors)
+    left = []
+    for _ in range(4):
+        trainer.advance(seconds=1e-9)
+        left.append(len(trainer.take_results()))
+    assert left == [0, 0, 0, 3]
+
+
 def test_seeds_differ(vectors, configure):
     a, b = train_pack([configure(seed=0), configure(seed=1)], vectors)
     assert a.evaluations != b.evaluations
@@ -144,3 +200,6 @@ def test_modules_are_stacked_only_where_bits_allow(vectors):
     assert isinstance(build(normalized), Vmapped)
     assert isinstance(build(noisy), OneByOne)
     assert isinstance(build(convolution), OneByOne)
+    assert isinstance(build(recurrent), OneByOne)
+    assert isinstance(build(tied), Vmapped)
+    assert isinstance(build(noisy_evaluation), OneByOne)

@@ -108,7 +108,7 @@ def test_train_size_takes_a_prefix_and_validation_the_other_end(vectors, configu
         (lambda shape, n: nn.Linear(3, n), "fails on inputs"),
         (lambda shape, n: nn.Linear(40, n + 1), r"gives \(2, 11\)"),
         (lambda shape, n: "no module", "must give a torch.nn.Module"),
-        (lambda shape, n: nn.ReLU(), "with parameters"),
+        (lambda shape, n: nn.ReLU(), "with parameters to train"),
         (lambda shape, n: 1 / 0, "division by zero"),
     ],
 )
