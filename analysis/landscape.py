@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.results_file import read_results_file
+from analysis.training_runs import one_row_a_run
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
 
 #: What the landscape keeps of a trial, in this order; a source without a column has it null.
@@ -145,7 +146,7 @@ class Landscape:
         Raises:
             ExplorerError: what the store raises.
         """
-        trials, notes = _one_row_a_trial(_conform(store.trials(study=study).to_pandas()))
+        trials, notes = one_row_a_run(_conform(store.trials(study=study).to_pandas()), _TRIAL_KEY)
         planned = _conform(store.planned(study).to_pandas())[list(CONFIGURATION_COLUMNS)]
         planned = planned.drop_duplicates(list(_TRIAL_KEY), ignore_index=True)
         notes += _data_changed(trials)
@@ -224,18 +225,6 @@ def _conform(frame: pd.DataFrame) -> pd.DataFrame:
 def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
     """Keys whose nulls compare equal."""
     return frame.astype(object).where(frame.notna(), None)
-
-
-def _one_row_a_trial(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Trials that differ only in what was observed are one training run: keep the fullest."""
-    ordered = trials.sort_values("evaluations", ascending=False, kind="stable")
-    kept = ordered.drop_duplicates(list(_TRIAL_KEY)).sort_index().reset_index(drop=True)
-    dropped = len(trials) - len(kept)
-    if not dropped:
-        return kept, []
-    return kept, [
-        f"{dropped} trials repeat another's training with other evaluations and are counted once."
-    ]
 
 
 def _data_changed(trials: pd.DataFrame) -> list[str]:

@@ -27,7 +27,7 @@ class Provenance:
     Attributes:
         command: what to type to make the page again; empty where there is none.
         facts: (name, value) pairs in the order shown.
-        sources: (name, text) of the search-space files that planned the trials.
+        sources: (names, text) of the search-space files that planned the trials, each text once.
     """
 
     command: str = ""
@@ -46,7 +46,7 @@ def trials_provenance(
     Args:
         trials: any columns of TRIALS_SCHEMA; absent ones are not told.
         command: what to type to make the page again.
-        sources: (name, text) of search-space files.
+        sources: (name, text) of search-space files, one for each plan; equal texts are shown once.
     """
     facts: list[tuple[str, str]] = []
     for column, name in _FACTS:
@@ -59,7 +59,15 @@ def trials_provenance(
         span = pc.min_max(trials.column("finished_at")).as_py()
         first, last = (f"{span[end]:%Y-%m-%d %H:%M}" for end in ("min", "max"))
         facts.append(("finished (UTC)", first if first == last else f"{first} to {last}"))
-    return Provenance(command=command, facts=tuple(facts), sources=tuple(sources))
+    return Provenance(command=command, facts=tuple(facts), sources=_once(sources))
+
+
+def _once(sources: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Each text once, under all the names that it was planned by."""
+    names: dict[str, dict[str, None]] = {}
+    for name, text in sources:
+        names.setdefault(text, {})[name] = None
+    return tuple((", ".join(found), text) for text, found in names.items())
 
 
 def _counted(column: pa.ChunkedArray) -> str:

@@ -228,7 +228,7 @@ def _exponent_table(law: ScalingFit) -> NamedTable:
         (
             _SYMBOLS[axis],
             number(exponent.estimate),
-            interval(exponent.low, exponent.high) or "–",
+            exponent.interval.replace(" ", "\u00a0") or "–",
             number(PREDICTED),
             exponent.sentence,
         )

@@ -10,8 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.training_runs import OBSERVATION_COLUMNS, one_row_a_run
 from explorer.errors import InputError
-from explorer.store.schema import COMPLETED, DIVERGED, FAILED, STATUSES
+from explorer.store.schema import COMPLETED, DIVERGED, FAILED, STATUSES, TRIALS_SCHEMA
 
 REQUIRED = ("batch_size", "learning_rate", "train_size", "seed", "test_accuracy")
 _INTEGERS = ("batch_size", "train_size", "seed", "n_classes", "steps", "steps_done", "evaluations")
@@ -34,6 +35,7 @@ _TEXTS = ("dataset", "model", "budget", "sampling", "status", "dataset_source", 
 _NOT_GIVEN = "not given"
 _KEY = ("dataset", "model", "budget", "budget_value", "weight_decay", "clip_norm", "final_decay")
 _SIGNIFICANT_DIGITS = 12
+_SHOWN_VALUES = 3
 
 
 def read_results_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -42,7 +44,8 @@ def read_results_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
     Needed columns are REQUIRED; `momentum` is 0 where absent. CSV may be separated by commas,
     semicolons or tabs, with or without a byte-order mark; a decimal comma is refused by name.
     Accuracies in percent become fractions. A missing accuracy needs a `status` column, since a
-    diverged trial counts at chance and a failed one not at all.
+    diverged trial counts at chance and a failed one not at all. Columns that TRIALS_SCHEMA does
+    not have are ignored; a note names those that vary, since trials that differ in them are pooled.
 
     Returns:
         One row a trial, and sentences on what was assumed or converted.
@@ -62,6 +65,10 @@ def read_results_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if "momentum" not in frame.columns:
         frame["momentum"] = 0.0
         notes.append(f"{path.name} has no momentum column: momentum is taken as 0.")
+    unknown = [name for name in frame.columns if name not in TRIALS_SCHEMA.names]
+    for name in unknown:
+        frame[name] = frame[name].map(str)  # whatever it holds, it can now be compared
+    notes += _ignored(path, frame[unknown])
     for name in _NUMBERS:
         if name in frame.columns:
             frame[name] = _numbers(path, name, frame[name])
@@ -77,10 +84,26 @@ def read_results_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
     for name in _ACCURACIES:
         if name in frame.columns:
             notes += _to_fractions(path, name, frame)
-    frame, dropped = _one_row_a_trial(path, frame)
-    if dropped:
-        notes.append(f"{dropped} row(s) of {path.name} repeat another row and count once.")
-    return frame, notes
+    frame, repeats = _one_row_a_trial(path, frame, unknown)
+    return frame, notes + repeats
+
+
+def _ignored(path: Path, unknown: pd.DataFrame) -> list[str]:
+    """A sentence that names every unknown column that varies."""
+    varying = []
+    for name in unknown.columns:
+        values = unknown[name].unique()
+        if len(values) > 1:
+            shown = ", ".join(values[:_SHOWN_VALUES])
+            more = ", ..." if len(values) > _SHOWN_VALUES else ""
+            varying.append(f"{name or '(no name)'} ({len(values)} values: {shown}{more})")
+    if not varying:
+        return []
+    return [
+        f"{path.name} has columns that are not understood and were IGNORED although they vary:"
+        f" {'; '.join(varying)}. Trials that differ only there are pooled into one law; to keep"
+        " them apart, write the difference into the column model."
+    ]
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -220,11 +243,14 @@ def _to_fractions(path: Path, name: str, frame: pd.DataFrame) -> list[str]:
     return [f"{name} in {path.name} is in percent and was divided by 100."]
 
 
-def _one_row_a_trial(path: Path, frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Equal rows count once; two different results for one trial are refused."""
+def _one_row_a_trial(
+    path: Path, frame: pd.DataFrame, unknown: list[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Equal rows and runs observed twice count once; two results for one trial are refused."""
     names = [*_KEY, "sampling", "dataset_source", "model_source"]
     names += ["learning_rate", "momentum", "train_size", "batch_size", "seed"]
-    key = [name for name in names if name in frame.columns]
+    run = [name for name in names if name in frame.columns]
+    key = run + [name for name in OBSERVATION_COLUMNS if name in frame.columns]
     kept = frame[~frame.duplicated(keep="first")]
     clash = kept.duplicated(key, keep="first")
     if clash.any():
@@ -232,9 +258,14 @@ def _one_row_a_trial(path: Path, frame: pd.DataFrame) -> tuple[pd.DataFrame, int
         trial = kept.loc[again]
         same = (kept[key] == trial[key]) | (kept[key].isna() & trial[key].isna())
         first = kept.index[same.all(axis=1)][0]
+        differ = [str(name) for name in unknown if kept.at[first, name] != trial[name]]
+        hint = f"; they differ in {', '.join(differ)}, which is not understood" if differ else ""
         raise InputError(
             f"{path}, rows {first + 2} and {again + 2} hold two results for one trial"
             f" (batch_size {trial['batch_size']}, learning_rate {trial['learning_rate']:g},"
-            f" seed {trial['seed']})."
+            f" seed {trial['seed']}){hint}."
         )
-    return kept.reset_index(drop=True), len(frame) - len(kept)
+    n = len(frame) - len(kept)
+    notes = [f"{n} row(s) of {path.name} repeat another row and count once."] if n else []
+    kept, observed_twice = one_row_a_run(kept.reset_index(drop=True), run)
+    return kept, notes + observed_twice

@@ -54,16 +54,43 @@ class Exponent:
         return self.low <= value <= self.high
 
     @property
+    def too_wide(self) -> bool:
+        """Whether the interval tells the prediction neither from 0 nor from twice itself."""
+        return all(self.consistent_with(v) for v in (0.0, PREDICTED, 2.0 * PREDICTED))
+
+    @property
+    def decimals(self) -> int:
+        """Two, or as many as show that an interval without the prediction ends short of it."""
+        if self.consistent_with(PREDICTED) is not False:
+            return 2
+        ends = (self.low, self.high)
+        return next((n for n in range(2, 17) if all(round(e, n) != PREDICTED for e in ends)), 17)
+
+    @property
+    def interval(self) -> str:
+        """The interval as text, `[0.62, 1.18]`; empty where there is none."""
+        if self.consistent_with(PREDICTED) is None:
+            return ""
+        return f"[{self.low:.{self.decimals}f}, {self.high:.{self.decimals}f}]"
+
+    @property
     def sentence(self) -> str:
-        """The finding in words, for instance `... is 0.9 [0.6, 1.2]: consistent with 1`."""
+        """The finding in words, for instance `... is 0.90 [0.62, 1.18]: consistent with 1`."""
         name = f"the {_NAMES.get(self.axis, self.axis)} exponent"
         if not self.identifiable:
             return f"{name} is not identifiable: {self.reason}"
         verdict = self.consistent_with(PREDICTED)
         if verdict is None:
             return f"{name} is {self.estimate:.2f}, without an interval: too few conditions"
-        relation = "consistent with" if verdict else "differs from"
-        return f"{name} is {self.estimate:.2f} {_interval(self)}: {relation} 1"
+        also = [f"{v:g}" for v in (0.0, 2.0 * PREDICTED) if self.consistent_with(v)]
+        if self.too_wide:
+            finding = f"too wide to tell {PREDICTED:g} from {' or '.join(also)}"
+        elif not verdict:
+            finding = f"differs from {PREDICTED:g}"
+        else:
+            finding = f"consistent with {PREDICTED:g}"
+            finding += f", but also with {also[0]}" if also else ""
+        return f"{name} is {self.estimate:.{self.decimals}f} {self.interval}: {finding}"
 
 
 @dataclass(frozen=True)
@@ -285,10 +312,6 @@ def _exp(value: float) -> float:
     return math.exp(value) if value < 700.0 else math.inf if value == value else math.nan
 
 
-def _interval(value: Exponent | Estimate) -> str:
-    return f"[{value.low:.2f}, {value.high:.2f}]"
-
-
 def _findings(law: ScalingFit) -> list[str]:
     """One sentence an exponent, and what a confirmed or refuted law would be."""
     lines = [_capital(law.exponents[axis].sentence) + "." for axis in AXES]
@@ -314,9 +337,14 @@ def _cautions(law: ScalingFit) -> list[str]:
             f" the peak may lie beyond the sampled batch sizes; dropping"
             f" {'it' if one else 'them'} may bias the slopes."
         )
-    other = law.n_dropped - law.n_censored
-    if other:
-        lines.append(f"{other} more had too few trained batch sizes to locate a peak.")
+    lines += _left_out(law.peaks)
+    rough = sum(p.usable and "rough" in p.flags for p in law.peaks)
+    if rough:
+        lines.append(
+            f"{rough} of the {law.n_conditions} fitted peaks are on curves that are rough from one"
+            " batch size to the next: they are part of the law, but their own intervals are"
+            " probably too narrow (docs/methods.md)."
+        )
     edges = [math.log2(p.batch_size_opt / p.edge) for p in law.peaks if p.usable and p.edge > 0]
     if edges and 2 * len(edges) >= law.n_conditions:
         lines.append(
@@ -339,6 +367,24 @@ def _cautions(law: ScalingFit) -> list[str]:
             f" effective time of momentum {min(momenta):g}."
         )
     return lines
+
+
+def _left_out(peaks: Sequence[Peak]) -> list[str]:
+    """Why conditions that are not censored have no part in the law."""
+    others = [p for p in peaks if not p.usable and not p.censored]
+    untrained = [p for p in others if "untrained" in p.flags]
+    few = [p for p in others if "few_cells" in p.flags and "untrained" not in p.flags]
+    counted = (
+        (len(untrained), "left out because nothing in it stands out from chance"),
+        (len(few), "left out for too few trained batch sizes to locate a peak"),
+        (len(others) - len(untrained) - len(few), "left out for want of a standard error"),
+    )
+    return [
+        f"{n} {'condition was' if n == 1 else 'conditions were'}"
+        f" {why if n == 1 else why.replace('in it', 'in them')}."
+        for n, why in counted
+        if n
+    ]
 
 
 def _capital(text: str) -> str:

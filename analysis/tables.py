@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from analysis.peaks import LEVEL, Peak
+from analysis.plain_values import plain
 from analysis.scaling import AXES, ScalingFit, ScalingReport
+
+__all__ = ["plain", "to_dict", "to_json", "to_text"]
 
 #: Fields of a peak that the JSON leaves out: its group is the law's, its curve is for drawing.
 _NOT_IN_JSON = frozenset({"group", "curve"})
@@ -72,39 +75,18 @@ def _law(law: ScalingFit) -> dict[str, Any]:
             }
             for axis, e in law.exponents.items()
         },
-        "constant": _fields(law.constant),
-        "at_center": {**_fields(law.at_center), "center": dict(law.center)},
+        "constant": law.constant,
+        "at_center": {**plain(law.at_center), "center": law.center},
         **{name: getattr(law, name) for name in _LAW_NUMBERS},
         "residuals": list(law.residuals),
         "sentences": list(law.sentences),
         "peaks": [_peak(peak) for peak in law.peaks],
     }
-    plain = _plain(values)
-    assert isinstance(plain, dict)
-    return plain
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: plain(value) for name, value in values.items()}
 
 
 def _peak(peak: Peak) -> dict[str, Any]:
-    values = {k: v for k, v in _fields(peak).items() if k not in _NOT_IN_JSON}
-    values["cells"] = [_fields(cell) for cell in peak.cells]
-    return values
-
-
-def _plain(value: Any) -> Any:
-    """JSON values only: numbers of numpy as Python's, NaN and infinities as None."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return {f.name: getattr(peak, f.name) for f in fields(peak) if f.name not in _NOT_IN_JSON}
 
 
 def _law_text(law: ScalingFit) -> str:
@@ -128,7 +110,8 @@ def _law_text(law: ScalingFit) -> str:
     exponents = [["exponent of", "estimate", f"{100 * law.level:g} % interval"]]
     names = dict(zip(AXES, ("learning_rate", "N", "1/(1-momentum)"), strict=True))
     for axis, e in law.exponents.items():
-        interval = f"{e.low:.3f} - {e.high:.3f}" if math.isfinite(e.low) else "unknown"
+        n = max(3, e.decimals)
+        interval = f"{e.low:.{n}f} - {e.high:.{n}f}" if math.isfinite(e.low) else "unknown"
         shown = [f"{e.estimate:.3f}", interval] if e.identifiable else ["not identifiable", ""]
         exponents.append([names[axis], *shown])
     c = law.constant

@@ -134,13 +134,21 @@ def law_info(law: ScalingFit) -> LawInfo:
     if not points:
         notes.append("No condition has a best batch size, so there is no law to draw.")
     elif not used:
-        notes.append("Every peak is on the edge of the sampled batch sizes: no law can be fitted.")
+        on_edge = all(p.censored for p in points)
+        why = "is on the edge of the sampled batch sizes" if on_edge else "is bounded or uncertain"
+        notes.append(f"Every peak {why}: no law can be fitted.")
     elif not fit:
         notes.append("Too few conditions with a peak of their own to fit a law.")
-    if used and len(points) > len(used):
+    bounded = sum(p.censored for p in points)
+    if used and bounded:
         notes.append(
-            f"{plural(len(points) - len(used), 'bounded peak')} (hollow) left out of the fit, "
+            f"{plural(bounded, 'bounded peak')} (hollow) left out of the fit, "
             "which may bias its slopes."
+        )
+    uncertain = len(points) - len(used) - bounded
+    if used and uncertain:
+        notes.append(
+            f"{plural(uncertain, 'peak')} of too few trained batch sizes left out of the fit."
         )
     return LawInfo(
         question=QUESTION,
@@ -209,5 +217,9 @@ def _answer(law: ScalingFit) -> str:
         return f"No: {told}."
     if any(v is None for v in verdicts):
         return f"Too few conditions to tell: {told}."
+    wide = [_SPOKEN[e.axis] for e in known if e.too_wide]
+    if wide:
+        intervals = "interval" if len(wide) == 1 else "intervals"
+        return f"Undecided, for the {intervals} of {' and '.join(wide)} can tell nothing: {told}."
     but = f", but {' and '.join(untested)} could not be tested" if untested else ""
     return f"Nothing here speaks against it{but}: {told}."

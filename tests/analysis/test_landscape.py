@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.landscape import Landscape
+from explorer.export import export_table
 from explorer.store import Plan, Store
 from explorer.store.schema import PLAN_SCHEMA
 from explorer.trial import Configuration
@@ -54,6 +55,7 @@ def study(tmp_path):
                 "steps_done": c.steps,
                 "n_classes": 10,
                 "test_accuracy": accuracy,
+                "validation_accuracy": accuracy if c.validation_size else None,
                 "pack_size": len(results),
                 "wall_seconds": 0.1,
                 "data_sha256": "d",
@@ -67,6 +69,8 @@ def study(tmp_path):
             for c, status, accuracy in results
         ]
         store.publish(pack_id="p", attempt="a", trials=rows, curves=[])
+        export_table(store.trials("s"), tmp_path / "s.csv", "csv")
+        export_table(store.trials("s"), tmp_path / "s.parquet", "parquet")
         return Landscape.from_store(store, "s")
 
     return make
@@ -115,6 +119,38 @@ def test_a_run_observed_twice_counts_once(study):
     assert landscape.trials["evaluations"].tolist() == [50]
     assert landscape.counts().planned == 1
     assert "counted once" in landscape.notes[0]
+
+
+@pytest.mark.parametrize("status", ["completed", "diverged"])
+def test_of_one_run_the_result_counts_and_not_the_failure(study, status):
+    finer = replace(BASE, evaluations=50)
+    landscape = study([BASE, finer], [(finer, "failed", None), (BASE, status, 0.5)])
+    assert landscape.trials["status"].tolist() == [status]
+    assert landscape.trials["evaluations"].tolist() == [BASE.evaluations]
+    assert landscape.counts().failed == 0
+
+
+def test_of_one_run_a_validation_accuracy_counts_before_more_evaluations(study):
+    finer, validated = replace(BASE, evaluations=50), replace(BASE, validation_size=100)
+    both = [(finer, "completed", 0.5), (validated, "completed", 0.5)]
+    landscape = study([finer, validated], both)
+    assert landscape.trials["validation_accuracy"].tolist() == [0.5]
+    assert landscape.trials["validation_size"].tolist() == [100]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_an_export_reads_back_as_the_store_does(study, tmp_path, kind):
+    seeds = [replace(BASE, seed=s) for s in range(3)]
+    finer = [replace(c, evaluations=50) for c in seeds]
+    results = [(c, "completed", 0.5) for c in [*seeds, *finer[:2]]]
+    landscape = study([*seeds, *finer], [*results, (finer[2], "failed", None)])
+    read = Landscape.from_file(tmp_path / f"s.{kind}")
+    same = ["seed", "evaluations", "status", "test_accuracy", "trial_id"]
+    expected = landscape.trials.sort_values("seed")[same].values.tolist()
+    assert read.trials.sort_values("seed")[same].values.tolist() == expected
+    assert [row[1] for row in expected] == [50, 50, BASE.evaluations]
+    assert read.notes == landscape.notes
+    assert read.notes[0].startswith("3 trials repeat")
 
 
 def test_order_of_rows_does_not_matter(rows, landscape_of):

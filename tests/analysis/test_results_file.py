@@ -165,3 +165,50 @@ def test_a_landscape_survives_its_file(tmp_path, kind):
         else:
             assert found == expected
     assert read.notes == ()
+
+
+def test_varying_columns_that_are_not_understood_are_named(write):
+    header = HEADER + ",optimizer,team,host,error,run"
+    lines = [
+        f"{line},{name},blue,{name},{name},{i}"
+        for i, (line, name) in enumerate(zip(GOOD, ("sgd", "adam", "sgd"), strict=True))
+    ]
+    frame, notes = read_results_file(write(*lines, header=header))
+    assert len(frame) == 3
+    (note,) = notes
+    assert "optimizer (2 values: sgd, adam)" in note
+    assert "run (3 values: 0, 1, 2)" in note
+    assert "IGNORED" in note
+    assert "column model" in note
+    for known in ("team", "host", "error", "seed ("):  # constant, or of our own export
+        assert known not in note
+
+
+def test_a_clash_names_the_unknown_column_that_may_explain_it(write, refusal):
+    lines = [GOOD[0] + ",sgd", "16,0.1,0.9,1000,0,0.7,adam"]
+    message = refusal(write(*lines, header=HEADER + ",optimizer"))
+    assert "rows 2 and 3" in message
+    assert "they differ in optimizer" in message
+
+
+def test_unknown_columns_may_hold_anything(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "batch_size": [16, 32, 32],
+            "learning_rate": 0.1,
+            "train_size": 1000,
+            "seed": 0,
+            "test_accuracy": [0.4, 0.5, 0.5],
+            "tags": [["a"], ["b"], ["b"]],
+        }
+    )
+    path = tmp_path / "tags.parquet"
+    frame.to_parquet(path)
+    read, notes = read_results_file(path)
+    assert read["batch_size"].tolist() == [16, 32]
+    assert any("tags (2 values" in note for note in notes)
+
+
+def test_two_results_of_one_observation_are_refused(write, refusal):
+    lines = [GOOD[0] + ",10", "16,0.1,0.9,1000,0,0.7,10"]
+    assert "two results" in refusal(write(*lines, header=HEADER + ",evaluations"))

@@ -14,7 +14,7 @@ import statsmodels.api as sm
 from analysis.landscape import Landscape
 from analysis.peaks import find_peaks
 from analysis.planted import FAMILIES, PlantedLaw, plant
-from analysis.scaling import AXES, fit_scaling
+from analysis.scaling import AXES, Exponent, fit_scaling
 from analysis.tables import to_dict, to_json, to_text
 from explorer.errors import InputError
 
@@ -148,6 +148,65 @@ def test_copied_rows_of_a_file_change_nothing(tmp_path):
     )
     assert once.exponents == twice.exponents
     assert once.constant == twice.constant
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.80, 0.998, "0.900 [0.800, 0.998]: differs from 1"),
+        (0.80, 0.9996, "0.9000 [0.8000, 0.9996]: differs from 1"),
+        (1.004, 1.3, "0.900 [1.004, 1.300]: differs from 1"),
+        (0.80, 0.95, "0.90 [0.80, 0.95]: differs from 1"),
+        (0.80, 1.0, "0.90 [0.80, 1.00]: consistent with 1"),
+        (-0.1, 1.2, "0.90 [-0.10, 1.20]: consistent with 1, but also with 0"),
+        (0.5, 2.2, "0.90 [0.50, 2.20]: consistent with 1, but also with 2"),
+        (-0.5, 2.4, "0.90 [-0.50, 2.40]: too wide to tell 1 from 0 or 2"),
+    ],
+)
+def test_a_sentence_does_not_contradict_its_interval(low, high, words):
+    exponent = Exponent("learning_rate", 0.9, low, high, True)
+    assert exponent.sentence == f"the learning-rate exponent is {words}"
+    assert exponent.too_wide is (low == -0.5)
+
+
+def test_the_closest_interval_is_still_told_from_1():
+    for end in (math.nextafter(1.0, 0.0), math.nextafter(1.0, 2.0)):
+        exponent = Exponent("momentum", end, end, end, True)
+        low = exponent.interval.strip("[]").split(", ")[0]
+        assert float(low) != 1.0
+        assert "differs from 1" in exponent.sentence
+
+
+def test_the_table_of_exponents_does_not_contradict_its_sentence(demo):
+    law = demo[2].laws[0]
+    near = replace(law.exponents["learning_rate"], low=0.8, high=0.9998)
+    changed = replace(law, exponents={**law.exponents, "learning_rate": near})
+    assert "0.8000 - 0.9998" in to_text(replace(demo[2], laws=(changed,)))
+
+
+def test_untrained_and_sparse_conditions_are_told_apart(rows, landscape_of):
+    curve = {8: 0.3, 16: 0.42, 32: 0.45, 64: 0.44, 128: 0.40, 256: 0.3}
+    trained = [rows(curve, learning_rate=eps) for eps in (0.1, 0.2, 0.4)]
+    lost = [rows(dict.fromkeys(curve, 0.1), learning_rate=eps) for eps in (3.0, 4.0)]
+    few = rows({16: 0.42, 32: 0.45, 64: 0.42}, learning_rate=0.05)
+    (law,) = fit_scaling(landscape_of(*trained, *lost, few)).laws
+    text = " ".join(law.sentences)
+    assert (law.n_conditions, law.n_dropped, law.n_censored) == (3, 3, 0)
+    assert "2 conditions were left out because nothing in them stands out from chance." in text
+    assert "1 condition was left out for too few trained batch sizes to locate a peak." in text
+
+
+def test_rough_peaks_are_part_of_the_law_and_that_is_said(demo):
+    table = demo[1]
+    (group,) = table.groups
+    first, *others = group.peaks
+    rough = replace(first, flags=(*first.flags, "rough"), converged=False)
+    changed = replace(table, groups=(replace(group, peaks=(rough, *others)),))
+    (law,) = fit_scaling(changed).laws
+    assert law.n_conditions == 7
+    assert law.exponents == demo[2].laws[0].exponents
+    assert any(s.startswith("1 of the 7 fitted peaks") and "rough" in s for s in law.sentences)
+    assert not any("rough" in s for s in demo[2].laws[0].sentences)
 
 
 def test_each_group_has_its_own_law():

@@ -22,6 +22,7 @@ from analysis.charts.common import (
     thinned,
     widened,
 )
+from analysis.scaling import AXES
 from explorer.trial import Configuration
 
 
@@ -191,6 +192,27 @@ class TestLaw:
         answer = charts.law_info(refuted).answer
         assert answer.startswith("No: ")
         assert "the training-set-size exponent is 0.40 [0.30, 0.50]: differs from 1" in answer
+
+    def test_an_interval_that_holds_everything_speaks_for_nothing(self, grid):
+        law = grid.scaling.laws[0]
+        wide = {a: replace(law.exponents[a], estimate=0.9, low=-0.5, high=2.4) for a in AXES}
+        answer = charts.law_info(replace(law, exponents=wide)).answer
+        assert answer.startswith("Undecided, for the intervals of learning rate and train size")
+        assert "speaks against" not in answer
+        narrow = {a: replace(e, estimate=1.0, low=0.9, high=1.1) for a, e in wide.items()}
+        one = {**narrow, "momentum": wide["momentum"]}
+        answer = charts.law_info(replace(law, exponents=one)).answer
+        assert answer.startswith("Undecided, for the interval of momentum can tell nothing: ")
+        answer = charts.law_info(replace(law, exponents=narrow)).answer
+        assert answer.startswith("Nothing here speaks against it: ")
+
+    def test_peaks_without_a_standard_error_are_not_called_bounded(self, demo):
+        law = demo.scaling.laws[0]
+        few = replace(law.peaks[0], log_standard_error=math.nan)
+        info = charts.law_info(replace(law, peaks=(few, *law.peaks[1:])))
+        assert info.notes == ("1 peak of too few trained batch sizes left out of the fit.",)
+        (note,) = charts.law_info(replace(law, peaks=(few,))).notes
+        assert "edge" not in note
 
     def test_no_peak_no_law(self, demo):
         law = replace(demo.scaling.laws[0], peaks=())

@@ -299,6 +299,16 @@ def test_provenance_counts_versions_and_time():
     assert trials_provenance(table.slice(0, 0)).facts == ()
 
 
+def test_a_search_space_of_two_plans_is_shown_once():
+    plans = [("a.py", "space = 1"), ("a.py", "space = 2"), ("a.py", "space = 1")]
+    found = trials_provenance(TRIALS_SCHEMA.empty_table(), sources=plans).sources
+    assert found == (("a.py", "space = 1"), ("a.py", "space = 2"))
+    renamed = trials_provenance(
+        TRIALS_SCHEMA.empty_table(), sources=[*plans, ("b.py", "space = 2")]
+    )
+    assert renamed.sources[1] == ("a.py, b.py", "space = 2")
+
+
 def test_an_older_page_survives_a_failed_write(write, demo, tmp_path, monkeypatch):
     out = write(demo)
     before = out.read_bytes()
@@ -335,3 +345,13 @@ def test_a_law_that_did_not_converge_is_said(page_of, demo):
     law = replace(demo.scaling.laws[0], converged=False)
     study = replace(demo, scaling=replace(demo.scaling, laws=(law,)))
     assert "the fit did not converge" in page_of(study).words()
+
+
+def test_the_table_of_the_law_does_not_contradict_its_finding(demo):
+    law = demo.scaling.laws[0]
+    near = replace(law.exponents["learning_rate"], estimate=0.9, low=0.8, high=0.9998)
+    changed = replace(law, exponents={**law.exponents, "learning_rate": near})
+    sections = law_sections(demo.landscape, replace(demo.scaling, laws=(changed,)), None)
+    row = sections[0].tables[0].table.rows[0]
+    assert row[2] == "[0.8000,\u00a00.9998]"
+    assert row[4].endswith("0.9000 [0.8000, 0.9998]: differs from 1")
