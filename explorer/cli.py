@@ -103,20 +103,18 @@ def run(
     from explorer import run as runs
     from explorer.progress import progress_for
     from explorer.space import load_space
-    from explorer.store import Store
 
     loaded = load_space(space)
     name = study or loaded.name
     if dry_run:
-        opened = Store.open(store) if Store.exists(store) else None
         plan = runs.dry_run(
-            loaded, store=opened, study=name, limit=limit, pack_size=pack_size, device=device
+            loaded, store=store, limit=limit, pack_size=pack_size, address=address, device=device
         )
         _print(plan, as_json, lambda: _dry_run_text(plan))
         return
     summary = runs.run_study(
         loaded,
-        store=Store.open(store, create=True),
+        store=store,
         study=name,
         limit=limit,
         pack_size=pack_size,

@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: Times a trial is tried when its pack raises an error, the last time alone in a pack.
 MAX_TRIES = 2
-#: Packs in a row whose worker died, again and again, after which the machine is at fault.
+#: Packs in a row whose worker died, again and again, after which the machine is at fault; and
+#: trials of one pack whose worker died though they were alone, after which the rest is given up.
 MAX_LOST_IN_A_ROW = 3
 #: Trials asked of a strategy at once: a grid hands over everything, so that packing sees it all.
 ASK = 10_000_000
@@ -39,13 +40,15 @@ class PackQueue:
 
     A pack that raises an error is tried again without its finished members, one member a pack, so
     that the member at fault fails alone. A pack whose worker dies is the runner's to retry; it is
-    called lost when the runner gives up, and its trials failed.
+    called lost when the runner gives up. What it had published counts; the rest is tried again in
+    halves, since memory is the usual cause, and fails where a trial is alone.
 
     Args:
         strategy: asked for trials, told their outcomes.
         make_packs: divides trials into packs, the costliest first.
         record_failed: writes failed trials of a pack, with their error, to the store.
         progress: shows how far the run is.
+        statuses: the store's trials by id, asked after a worker's death.
 
     Attributes:
         counts: what was done so far.
@@ -58,17 +61,22 @@ class PackQueue:
         make_packs: Callable[[Sequence[Configuration]], list[Pack]],
         record_failed: Callable[[Pack, Sequence[Configuration], str], None],
         progress: Progress,
+        statuses: Callable[[], Mapping[str, str]],
     ) -> None:
         self._strategy = strategy
         self._make_packs = make_packs
         self._record_failed = record_failed
         self._progress = progress
+        self._statuses = statuses
         self._ready: deque[Pack] = deque()
         self._running: dict[str, Pack] = {}
         self._reports: dict[str, Mapping[str, Any]] = {}
         self._tries: Counter[str] = Counter()
         self._cost_done = 0.0
         self._lost_in_a_row = 0
+        # The lost pack that a part was cut from, and how many of its trials died alone, in a row.
+        self._cut_from: dict[str, str] = {}
+        self._died_alone: Counter[str] = Counter()
         self.counts = Counts()
         self.trouble: str | None = None
 
@@ -104,6 +112,7 @@ class PackQueue:
         """Take in the last report of a pack."""
         self._close(pack)
         self._lost_in_a_row = 0
+        self._died_alone.pop(self._origin(pack), None)
         logger.info("Pack %s of %d trials done", pack.pack_id, len(pack.configurations))
         members = pack.configurations
         outcomes = [
@@ -118,14 +127,39 @@ class PackQueue:
         elif report["error"]:
             logger.info("Pack %s: %s\n%s", pack.pack_id, report["error"], report["details"])
             self._retry_or_fail(pack, unfinished, str(report["error"]))
+        elif unfinished:
+            error = f"The pack ended without {len(unfinished)} of its {len(members)} results."
+            logger.warning("Pack %s: %s", pack.pack_id, error)
+            self._retry_or_fail(pack, unfinished, error)
         self._show()
 
     def lost(self, pack: Pack, error: str) -> None:
         """Take in that a pack's worker died, once more than the runner would try again."""
         logger.info("Pack %s lost: %s", pack.pack_id, error)
         self._close(pack)
-        self._fail(pack, pack.configurations, error)
-        self._lost_in_a_row += 1
+        try:
+            statuses = self._statuses()
+        except Exception as raised:  # nothing can be said of the members, so nothing is
+            self.trouble = str(raised)
+            self._show()
+            return
+        published = {
+            member: statuses[member.trial_id]
+            for member in pack.configurations
+            if statuses.get(member.trial_id) in (COMPLETED, DIVERGED)
+        }
+        self._tell([Outcome(member, status) for member, status in published.items()])
+        rest = [member for member in pack.configurations if member not in published]
+        origin = self._origin(pack)
+        if origin == pack.pack_id:  # parts of a lost pack say nothing new of the machine
+            self._lost_in_a_row += 1
+        if len(pack.configurations) > 1:
+            self._halve(pack, rest)
+        elif rest:
+            self._fail(pack, rest, error)
+            self._died_alone[origin] += 1
+            if self._died_alone[origin] >= MAX_LOST_IN_A_ROW:
+                self._give_up_parts(origin, error)
         if self._lost_in_a_row >= MAX_LOST_IN_A_ROW and not self.trouble:
             self.trouble = f"Workers die again and again, the last one so: {error}"
         self._show()
@@ -155,6 +189,27 @@ class PackQueue:
         self._ready.extendleft(pack_of([member], share) for member in reversed(again))
         if given_up:
             self._fail(pack, given_up, error)
+
+    def _origin(self, pack: Pack) -> str:
+        return self._cut_from.get(pack.pack_id, pack.pack_id)
+
+    def _halve(self, pack: Pack, rest: Sequence[Configuration]) -> None:
+        """Put the rest of a lost pack last in the queue, where it holds up nothing, in two."""
+        share = pack.cost / len(pack.configurations)
+        middle = (len(rest) + 1) // 2
+        for members in (rest[:middle], rest[middle:]):
+            if members:
+                part = pack_of(members, share * len(members))
+                self._cut_from[part.pack_id] = self._origin(pack)
+                self._ready.append(part)
+        self._cost_done -= share * len(rest)
+
+    def _give_up_parts(self, origin: str, error: str) -> None:
+        parts = [pack for pack in self._ready if self._origin(pack) == origin]
+        self._ready = deque(pack for pack in self._ready if self._origin(pack) != origin)
+        for part in parts:
+            self._close(part)
+            self._fail(part, part.configurations, error)
 
     def _fail(self, pack: Pack, members: Sequence[Configuration], error: str) -> None:
         if not self.counts.failed:

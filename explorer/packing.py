@@ -20,6 +20,8 @@ DEFAULT_PACK_SIZE = 64
 PACKS_PER_SLOT = 4
 #: ... as long as they keep this many members on average, below which stacking loses its point.
 MIN_MEMBERS = 8
+#: Bytes that one step of a pack may hold for its batches, [K, B, values] in float32.
+MAX_BATCH_BYTES = 512 * 2**20
 
 Shape = tuple[str, str, str, str, int, int, str, int, int, bool]
 
@@ -52,20 +54,42 @@ class Workload:
     Attributes:
         multiply_adds: of one sample's forward pass.
         test_size: samples of the test set.
+        sample_values: numbers that a step holds for each sample: its inputs and its layers'.
     """
 
     multiply_adds: int = 10_000
     test_size: int = 10_000
+    sample_values: int = 1_000
 
 
-def workload_of(model: str, multiply_adds: int, test_size: int) -> Workload:
+def workload_of(
+    model: str, multiply_adds: int, test_size: int, input_shape: Sequence[int] = ()
+) -> Workload:
     """Return a model's workload; unknown (0) multiply-adds are taken to be the generic ones.
 
     A convolution's multiply-add takes some five times a matrix product's on a CPU, unfolding and
     memory traffic included.
     """
     adds = multiply_adds or Workload().multiply_adds
-    return Workload(adds * 5 if model.startswith("cnn") else adds, test_size)
+    convolution = model.startswith("cnn")
+    return Workload(
+        adds * 5 if convolution else adds, test_size, _sample_values(model, adds, input_shape)
+    )
+
+
+def _sample_values(model: str, multiply_adds: int, input_shape: Sequence[int]) -> int:
+    """Numbers that a stacked step holds for each sample; rather too many than too few."""
+    inputs = math.prod(input_shape)
+    family, _, text = model.partition("-")
+    if family == "cnn2d":  # members train one by one: only the gathered inputs are stacked
+        return inputs
+    sizes = [int(size) for size in text.split("-") if size.isdecimal()]
+    if family == "mlp":
+        return inputs + 2 * sum(sizes)  # values and their gradients
+    if family == "cnn1d" and sizes:
+        # An unfolded layer has `multiply_adds / channels` values, and it is kept for the gradient.
+        return inputs + multiply_adds // min(sizes) + 2 * inputs * max(sizes)
+    return 4 * inputs + Workload().sample_values  # a user's model, of which nothing is known
 
 
 #: Workload of each (data set, model) of a sweep.
@@ -103,15 +127,6 @@ class CostModel:
         return self.pack + longest_steps * self.stacked_step
 
 
-def predicted_seconds(
-    configuration: Configuration,
-    workload: Workload | None = None,
-    costs: CostModel | None = None,
-) -> float:
-    """Return the seconds that a trial adds to its pack on one core."""
-    return (costs or CostModel()).trial_seconds(configuration, workload or Workload())
-
-
 @dataclass(frozen=True, slots=True)
 class Pack:
     """Trials that train together.
@@ -140,13 +155,14 @@ def make_packs(
     Members of a pack have one shape and similar lengths. Several bounds on a pack's cost are
     tried, and the plan that the slots would finish first is taken: large packs share the cost
     of a stacked step, small ones leave no slot idle at the end. With enough trials there are at
-    least `PACKS_PER_SLOT` packs for each slot.
+    least `PACKS_PER_SLOT` packs for each slot. Whatever else is wanted, a pack has only as many
+    members as keep a step's batches below `MAX_BATCH_BYTES`, or one.
 
     Args:
         configurations: the trials; a repeated one is packed once.
         slots: packs that run at the same time.
         pack_size: the largest number of members; given, it also turns balancing off, so that
-            every pack but the last of its shape has exactly that many.
+            every pack but the last of its shape has exactly that many, if memory allows.
         workloads: of each (data set, model); a generic one where it is missing.
         costs: the cost model.
 
@@ -161,8 +177,8 @@ def make_packs(
             raise InputError(f"{name} must be at least 1, not {value}.")
     costs = costs or CostModel()
     groups = _grouped(configurations, workloads or {}, costs)
-    total = sum(member.cost for group in groups for member in group)
-    count = sum(len(group) for group in groups)
+    total = sum(member.cost for group in groups for member in group.members)
+    count = sum(len(group.members) for group in groups)
     if not count:
         return []
     if pack_size is not None:
@@ -203,24 +219,44 @@ class _Member:
     cost: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Members of one shape, and how many of them fit into memory together."""
+
+    members: list[_Member]
+    most: int
+
+
 def _grouped(
     configurations: Iterable[Configuration], workloads: Workloads, costs: CostModel
-) -> list[list[_Member]]:
+) -> list[_Group]:
     """Members by shape, the longest first and otherwise in the order they came in."""
     groups: dict[Shape, list[_Member]] = defaultdict(list)
+    most: dict[Shape, int] = {}
     generic = Workload()
     for configuration in dict.fromkeys(configurations):
         workload = workloads.get((configuration.dataset, configuration.model), generic)
         cost = costs.trial_seconds(configuration, workload)
         member = _Member(configuration, configuration.steps, cost)
-        groups[shape_of(configuration)].append(member)
-    return [sorted(group, key=lambda member: -member.steps) for group in groups.values()]
+        shape = shape_of(configuration)
+        groups[shape].append(member)
+        most[shape] = most_members(configuration, workload)
+    return [
+        _Group(sorted(group, key=lambda member: -member.steps), most[shape])
+        for shape, group in groups.items()
+    ]
+
+
+def most_members(configuration: Configuration, workload: Workload) -> int:
+    """Return how many trials of this shape a pack may have for its memory; at least 1."""
+    each = configuration.batch_size * workload.sample_values * 4
+    return max(1, MAX_BATCH_BYTES // max(1, each))
 
 
 _Plan = list[tuple[float, list[_Member]]]
 
 
-def _plan(groups: list[list[_Member]], size: int, largest: float, costs: CostModel) -> _Plan:
+def _plan(groups: list[_Group], size: int, largest: float, costs: CostModel) -> _Plan:
     """Costs and members of packs of at most `size` members and about `largest` seconds."""
     plan = [
         (
@@ -228,7 +264,7 @@ def _plan(groups: list[list[_Member]], size: int, largest: float, costs: CostMod
             members,
         )
         for group in groups
-        for members in _cut(group, size, largest)
+        for members in _cut(group.members, min(size, group.most), largest)
     ]
     return sorted(plan, key=lambda pack: -pack[0])
 

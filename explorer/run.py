@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from explorer import __version__, ray_environment
 from explorer.cores import available_cores
 from explorer.datasets import Dataset, dataset_info, load_dataset
-from explorer.errors import InputError
 from explorer.interruption import Interruption
 from explorer.models import multiply_adds
 from explorer.pack_queue import Counts, PackQueue
@@ -28,9 +27,11 @@ from explorer.packing import (
     workload_of,
 )
 from explorer.progress import Progress, Silent
+from explorer.request import check_address, check_device
 from explorer.run_log import local_folder, log_file
 from explorer.store import Plan, Store, plan_table
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
+from explorer.store_watch import StoreWatch
 from explorer.strategies import GridStrategy
 from explorer.trial import Configuration
 from explorer.worker import failed_row, provenance
@@ -42,9 +43,6 @@ logger = logging.getLogger(__name__)
 
 #: Statuses that are not trained again.
 FINISHED = frozenset({COMPLETED, DIVERGED})
-
-#: Devices that Ray can hand out: a core, or a GPU with a core, for each pack.
-DEVICES = ("cpu", "cuda")
 
 #: Seconds from the command to the first step: Ray, its workers, torch in each of them.
 START_SECONDS = 7.0
@@ -110,7 +108,7 @@ class DryRun:
 def run_study(
     loaded: LoadedSpace,
     *,
-    store: Store,
+    store: Store | str,
     study: str,
     limit: int | None = None,
     pack_size: int | None = None,
@@ -122,9 +120,11 @@ def run_study(
 ) -> RunSummary:
     """Train what is missing of a search space.
 
+    Device, address, models and data are tried before anything is written.
+
     Args:
         loaded: the search-space file.
-        store: where plan and results go.
+        store: where plan and results go; given its location, one is made there if there is none.
         study: the name that the plan is written under.
         limit: only the first trials of the plan in canonical order, whatever the store holds.
         pack_size: the largest number of trials in a pack; chosen to suit the machine by default.
@@ -135,20 +135,98 @@ def run_study(
         progress: shows how far the run is; silent by default.
 
     Raises:
-        InputError: the space, the data, the device or the address cannot work; nothing was
+        InputError: the space, the data, the device or the address cannot work; no trial was
             started.
-        EnvironmentFailure: the store, the data's source or the cluster failed; finished trials
-            are kept, and the same call goes on from there.
+        EnvironmentFailure: the store, the data's source, the GPU or the cluster failed; finished
+            trials are kept, and the same call goes on from there.
     """
     began = time.monotonic()
     progress = progress or Silent()
-    _check_device(device)
-    with Interruption() as interruption, log_file(store) as log:
+    check_device(device, address)
+    check_address(address)
+    with Interruption() as interruption:
         planned = _planned(loaded, limit)
-        store.check_writable()
-        store.write_plan(_plan(loaded, study, planned))
-        missing = _missing(planned, store)
+        found = _existing(store)
+        if found is not None:
+            found.check_writable()
+        missing = planned if found is None else _missing(planned, found)
         already_done = len(planned) - len(missing)
+        try:
+            inputs = _inputs(loaded, missing, data_root)
+        except KeyboardInterrupt:
+            seconds = time.monotonic() - began
+            return RunSummary(len(planned), already_done, interrupted=True, seconds=seconds)
+        opened = found if found is not None else Store.open(str(store), create=True)
+        return _run(
+            _Training(loaded, opened, missing, inputs, device, progress, interruption),
+            study=study,
+            planned=planned,
+            pack_size=pack_size,
+            address=address,
+            fresh_actors=fresh_actors,
+            began=began,
+        )
+
+
+def dry_run(
+    loaded: LoadedSpace,
+    *,
+    store: Store | str,
+    limit: int | None = None,
+    pack_size: int | None = None,
+    address: str | None = None,
+    device: str = "cpu",
+) -> DryRun:
+    """Say what `run_study` would do on this machine; starts nothing and writes nothing.
+
+    Args:
+        loaded: the search-space file.
+        store: the store, or the location of one that may not be there yet.
+        limit: see `run_study`.
+        pack_size: see `run_study`.
+        address: see `run_study`; it is checked for its form alone, and nobody is asked.
+        device: see `run_study`.
+
+    Raises:
+        InputError: the space, the device or the address cannot work.
+        EnvironmentFailure: the store cannot be read, or there is no GPU.
+    """
+    check_device(device, address)
+    check_address(address)
+    planned = _planned(loaded, limit)
+    found = _existing(store)
+    missing = planned if found is None else _missing(planned, found)
+    slots = 1 if device == "cuda" else available_cores()
+    packs = make_packs(missing, slots, pack_size, workloads=_workloads(loaded, missing))
+    evaluations = sum(configuration.evaluations for configuration in missing)
+    return DryRun(
+        trials=len(planned),
+        left_out=tuple(loaded.space.left_out),
+        already_done=len(planned) - len(missing),
+        packs=len(packs),
+        slots=slots,
+        predicted_seconds=_predicted(packs, slots),
+        predicted_bytes=len(packs) * _BYTES_A_PACK
+        + len(missing) * _BYTES_A_TRIAL
+        + evaluations * _BYTES_AN_EVALUATION,
+    )
+
+
+def _run(
+    training: _Training,
+    *,
+    study: str,
+    planned: list[Configuration],
+    pack_size: int | None,
+    address: str | None,
+    fresh_actors: bool,
+    began: float,
+) -> RunSummary:
+    """Write the plan, train, and sum up."""
+    store, missing, interruption = training.store, training.missing, training.interruption
+    already_done = len(planned) - len(missing)
+    with log_file(store) as log:
+        store.write_plan(_plan(training.loaded, study, planned))
         logger.info(
             "explorer %s, study %s: %d trials planned, %d done before",
             __version__,
@@ -159,7 +237,6 @@ def run_study(
         if not missing:
             seconds = time.monotonic() - began
             return RunSummary(len(planned), already_done, seconds=seconds, log_file=log)
-        training = _Training(loaded, store, missing, device, progress, interruption)
         interrupted = False
         try:
             training.run(
@@ -167,7 +244,6 @@ def run_study(
                 pack_size=pack_size,
                 address=address,
                 fresh_actors=fresh_actors,
-                data_root=data_root,
             )
         except KeyboardInterrupt:
             interrupted = True
@@ -189,46 +265,23 @@ def run_study(
         return summary
 
 
-def dry_run(
-    loaded: LoadedSpace,
-    *,
-    store: Store | None,
-    study: str,
-    limit: int | None = None,
-    pack_size: int | None = None,
-    device: str = "cpu",
-) -> DryRun:
-    """Say what `run_study` would do on this machine; starts nothing and writes nothing.
+@dataclass(frozen=True)
+class _Inputs:
+    """The data of a run, and what its trials cost."""
 
-    Args:
-        loaded: the search-space file.
-        store: the store, if there is one already.
-        study: the name that the plan would be written under.
-        limit: see `run_study`.
-        pack_size: see `run_study`.
-        device: see `run_study`.
+    datasets: dict[str, Dataset]
+    workloads: Workloads
 
-    Raises:
-        InputError: the space or the device cannot work.
-        EnvironmentFailure: the store cannot be read.
-    """
-    _check_device(device)
-    planned = _planned(loaded, limit)
-    missing = _missing(planned, store) if store is not None else planned
-    slots = 1 if device == "cuda" else available_cores()
-    packs = make_packs(missing, slots, pack_size, workloads=_workloads(loaded, missing))
-    evaluations = sum(configuration.evaluations for configuration in missing)
-    return DryRun(
-        trials=len(planned),
-        left_out=tuple(loaded.space.left_out),
-        already_done=len(planned) - len(missing),
-        packs=len(packs),
-        slots=slots,
-        predicted_seconds=_predicted(packs, slots),
-        predicted_bytes=len(packs) * _BYTES_A_PACK
-        + len(missing) * _BYTES_A_TRIAL
-        + evaluations * _BYTES_AN_EVALUATION,
-    )
+
+def _inputs(loaded: LoadedSpace, missing: list[Configuration], data_root: str | None) -> _Inputs:
+    """Load what the missing trials train on; it may be downloaded."""
+    workloads = _workloads(loaded, missing)  # first: it names a model that does not fit the data
+    names = dict.fromkeys(configuration.dataset for configuration in missing)
+    factories = loaded.space.dataset_factories
+    datasets = {
+        name: load_dataset(name, data_root=data_root, factories=factories) for name in names
+    }
+    return _Inputs(datasets, workloads)
 
 
 class _Training:
@@ -239,18 +292,20 @@ class _Training:
         loaded: LoadedSpace,
         store: Store,
         missing: list[Configuration],
+        inputs: _Inputs,
         device: str,
         progress: Progress,
         interruption: Interruption,
     ) -> None:
-        self._loaded = loaded
-        self._store = store
-        self._missing = missing
+        self.loaded = loaded
+        self.store = store
+        self.missing = missing
+        self.interruption = interruption
+        self._inputs = inputs
         self._device = device
         self._progress = progress
-        self._interruption = interruption
         self._queue: PackQueue | None = None
-        self._datasets: dict[str, Dataset] = {}
+        self._watch = StoreWatch(store)
         self.packs = 0
         self.predicted_seconds = 0.0
 
@@ -261,49 +316,51 @@ class _Training:
         pack_size: int | None,
         address: str | None,
         fresh_actors: bool,
-        data_root: str | None,
     ) -> None:
-        """Load the data, start Ray, train; returns early when interrupted."""
-        space = self._loaded.space
-        for name in dict.fromkeys(configuration.dataset for configuration in self._missing):
-            self._datasets[name] = load_dataset(
-                name, data_root=data_root, factories=space.dataset_factories
-            )
-        workloads = _workloads(self._loaded, self._missing)
-        logger.info("Data loaded: %s", ", ".join(self._datasets))
+        """Start Ray, train; returns early when interrupted."""
+        space = self.loaded.space
+        datasets = self._inputs.datasets
+        logger.info("Data loaded: %s", ", ".join(datasets))
         ray_environment.prepare(address)
         from explorer import tuning
 
         with (
-            self._interruption.deferred(),
+            self.interruption.deferred(),
             ray_environment.private_folder() as folder,
             tuning.session(
                 address,
                 self._device,
-                bytes_shared=sum(map(_size, self._datasets.values())),
+                bytes_shared=sum(map(_size, datasets.values())),
                 folder=folder,
-                scratch=_scratch(self._store) if address is not None else None,
+                scratch=_scratch(self.store) if address is not None else None,
             ) as session,
         ):
-            self._interruption.take_signals()
+            self.interruption.take_signals()
             divide = partial(
-                make_packs, slots=session.slots, pack_size=pack_size, workloads=workloads
+                make_packs,
+                slots=session.slots,
+                pack_size=pack_size,
+                workloads=self._inputs.workloads,
             )
-            packs = divide(self._missing)
+            packs = divide(self.missing)
             self.packs = len(packs)
             self.predicted_seconds = _predicted(packs, session.slots)
             self._queue = PackQueue(
-                GridStrategy(self._missing), divide, self._record_failed, self._progress
+                GridStrategy(self.missing),
+                divide,
+                self._record_failed,
+                self._progress,
+                self.store.statuses,
             )
             logger.info(
                 "%d trials in %d packs, predicted to take %.0f s",
-                len(self._missing),
+                len(self.missing),
                 self.packs,
                 self.predicted_seconds,
             )
             self._progress.start(
                 planned=planned,
-                already_done=planned - len(self._missing),
+                already_done=planned - len(self.missing),
                 seconds_of_work=sum(pack.cost for pack in packs),
                 slots=session.slots,
             )
@@ -311,31 +368,39 @@ class _Training:
                 tuning.run_packs(
                     self._queue,
                     session,
-                    store=self._store,
-                    datasets=self._datasets,
+                    store=self.store,
+                    datasets=datasets,
                     model_factories=space.model_factories,
-                    import_path=str(Path(self._loaded.path).resolve().parent),
+                    import_path=str(Path(self.loaded.path).resolve().parent),
                     device=self._device,
                     fresh_actors=fresh_actors,
-                    interrupted=lambda: self._interruption.requested,
+                    interrupted=self._stopping(self._queue),
                 )
             finally:
                 self._progress.close()
+
+    def _stopping(self, queue: PackQueue) -> Callable[[], bool]:
+        def stopping() -> bool:
+            if queue.trouble is None:
+                queue.trouble = self._watch.trouble()
+            return self.interruption.requested
+
+        return stopping
 
     def counts(self) -> Counts:
         """What became of the missing trials; workers that were stopped may have told nobody."""
         if self._queue is None:
             return Counts()
-        if not self._interruption.requested:
+        if not self.interruption.requested:
             return self._queue.counts
-        statuses = self._store.statuses()
-        found = Counter(statuses.get(configuration.trial_id) for configuration in self._missing)
+        statuses = self.store.statuses()
+        found = Counter(statuses.get(configuration.trial_id) for configuration in self.missing)
         return Counts(found[COMPLETED], found[DIVERGED], self._queue.counts.failed)
 
     def _record_failed(self, pack: Pack, members: Sequence[Configuration], error: str) -> None:
-        data = self._datasets[members[0].dataset]
+        data = self._inputs.datasets[members[0].dataset]
         common = provenance(data.sha256, self._device, len(pack.configurations))
-        self._store.publish(
+        self.store.publish(
             pack_id=pack.pack_id,
             attempt=uuid.uuid4().hex,
             trials=[{**failed_row(member, error), **common} for member in members],
@@ -343,9 +408,11 @@ class _Training:
         )
 
 
-def _check_device(device: str) -> None:
-    if device not in DEVICES:
-        raise InputError(f"device must be one of {', '.join(DEVICES)}, not {device!r}.")
+def _existing(store: Store | str) -> Store | None:
+    """The store, if there is one already."""
+    if isinstance(store, Store):
+        return store
+    return Store.open(store) if Store.exists(store) else None
 
 
 def _planned(loaded: LoadedSpace, limit: int | None) -> list[Configuration]:
@@ -376,7 +443,7 @@ def _workloads(loaded: LoadedSpace, configurations: list[Configuration]) -> Work
         adds = 0
         if model not in space.model_factories:
             adds = multiply_adds(model, info.input_shape, info.n_classes)
-        workloads[dataset, model] = workload_of(model, adds, info.test_size)
+        workloads[dataset, model] = workload_of(model, adds, info.test_size, info.input_shape)
     return workloads
 
 

@@ -28,6 +28,7 @@ from explorer.errors import EnvironmentFailure, InputError
 from explorer.pack_queue import PackQueue
 from explorer.pack_text import decode_members, encode_members
 from explorer.packing import Pack, pack_of
+from explorer.request import check_address
 from explorer.store import Store
 from explorer.worker import PackRun, one_line
 
@@ -217,12 +218,7 @@ def session(
         InputError: an address that cannot work.
         EnvironmentFailure: Ray does not start, or has nothing to run packs on.
     """
-    if address is not None and address.startswith("ray://"):
-        raise InputError(
-            f"The address {address!r} is a Ray Client's, through which a run cannot be "
-            "interrupted or watched: use the cluster's own address (host:6379), or "
-            "`ray job submit` to run explorer on the cluster."
-        )
+    check_address(address)
     owned = not ray.is_initialized()
     with _ray_logs_into_ours():
         if owned and address is not None:

@@ -7,13 +7,13 @@ import pytest
 from explorer.errors import InputError
 from explorer.packing import (
     DEFAULT_PACK_SIZE,
+    MAX_BATCH_BYTES,
     PACKS_PER_SLOT,
     CostModel,
     Workload,
     make_packs,
     makespan,
     pack_of,
-    predicted_seconds,
     shape_of,
     workload_of,
 )
@@ -131,14 +131,15 @@ def test_nothing_to_pack():
 
 
 def test_cost_grows_with_everything_that_is_work(make_trial):
+    seconds = CostModel().trial_seconds
     small = Workload(multiply_adds=1_000, test_size=100)
-    base = predicted_seconds(make_trial(), small)
-    assert predicted_seconds(make_trial(budget_value=200), small) > base
-    assert predicted_seconds(make_trial(batch_size=64), small) > base
-    assert predicted_seconds(make_trial(evaluations=20), small) > base
-    assert predicted_seconds(make_trial(train_size=2000), small) > base
-    assert predicted_seconds(make_trial(), Workload(2_000, 100)) > base
-    assert predicted_seconds(make_trial(), Workload(1_000, 200)) > base
+    base = seconds(make_trial(), small)
+    assert seconds(make_trial(budget_value=200), small) > base
+    assert seconds(make_trial(batch_size=64), small) > base
+    assert seconds(make_trial(evaluations=20), small) > base
+    assert seconds(make_trial(train_size=2000), small) > base
+    assert seconds(make_trial(), Workload(2_000, 100)) > base
+    assert seconds(make_trial(), Workload(1_000, 200)) > base
 
 
 def test_cost_is_the_formula(make_trial):
@@ -146,13 +147,56 @@ def test_cost_is_the_formula(make_trial):
     costs = CostModel(
         member_step=1, step_multiply_add=2, evaluation_multiply_add=3, stacked_step=0, pack=0
     )
-    assert predicted_seconds(make_trial(), Workload(50, 500), costs) == 320_100 + 2_250_000
+    assert costs.trial_seconds(make_trial(), Workload(50, 500)) == 320_100 + 2_250_000
 
 
 def test_workloads_of_models():
-    assert workload_of("mlp-64", 3_200, 100) == Workload(3_200, 100)
-    assert workload_of("cnn1d-16", 3_200, 100).multiply_adds > 3_200
-    assert workload_of("my_net", 0, 100) == Workload(Workload().multiply_adds, 100)
+    # By hand: 40 inputs and a layer of 64 with its gradient.
+    assert workload_of("mlp-64", 3_200, 100, (40,)) == Workload(3_200, 100, 40 + 128)
+    assert workload_of("cnn1d-16", 3_200, 100, (40,)).multiply_adds > 3_200
+    assert workload_of("my_net", 0, 100, (40,)).multiply_adds == Workload().multiply_adds
+
+
+@pytest.mark.parametrize(
+    ("model", "layers"),
+    [
+        ("mlp", 0),
+        ("mlp-512-128", 640),
+        # Unfolded inputs (5 a position) and outputs of both layers: 40 and then 20 positions.
+        ("cnn1d-8-16", 40 * (5 + 8) + 20 * (5 * 8 + 16)),
+        ("my_net", 40),
+    ],
+)
+def test_a_samples_values_are_not_underestimated(model, layers):
+    adds = 40 * 5 * 8 + 20 * 8 * 5 * 16 if model.startswith("cnn") else 0
+    assert workload_of(model, adds, 100, (40,)).sample_values >= 40 + layers
+
+
+@pytest.mark.parametrize("pack_size", [None, 32])
+def test_memory_bounds_a_packs_members(make_trial, pack_size):
+    # CIFAR-10 at full size: 32 members would gather 32 * 16384 * 3072 floats, 6.4 GB.
+    features = 3 * 32 * 32
+    sizes = (256, 16_384)
+    trials = [
+        make_trial(dataset="cifar10", train_size=50_000, batch_size=b, seed=s)
+        for b in sizes
+        for s in range(64)
+    ]
+    workload = workload_of("mlp-64", features * 64, 10_000, (3, 32, 32))
+    packs = make_packs(trials, 2, pack_size, workloads={("cifar10", trials[0].model): workload})
+    assert {c for pack in packs for c in pack.configurations} == set(trials)
+    longest = dict.fromkeys(sizes, 0)
+    for pack in packs:
+        members, batch_size = len(pack.configurations), pack.configurations[0].batch_size
+        assert members * batch_size * features * 4 <= MAX_BATCH_BYTES
+        longest[batch_size] = max(longest[batch_size], members)
+    assert longest[16_384] == 2  # by hand: 2.6 fit
+    assert longest[256] > 8  # where memory is no matter it bounds nothing
+
+
+def test_a_trial_too_large_for_the_bound_is_a_pack_of_its_own(make_trial):
+    trials = [make_trial(train_size=10**6, batch_size=10**6, seed=s) for s in range(3)]
+    assert [len(pack.configurations) for pack in make_packs(trials, 1)] == [1, 1, 1]
 
 
 def test_makespan_against_every_assignment():

@@ -13,6 +13,7 @@ class Recorder:
 
     def __init__(self):
         self.updates, self.failed, self.error, self.said = [], [], None, []
+        self.statuses = {}
 
     def say(self, text):
         self.said.append(text)
@@ -78,6 +79,7 @@ def queue_of(recorder):
             lambda configurations: make_packs(configurations, slots, pack_size),
             recorder.record_failed,
             recorder,
+            lambda: recorder.statuses,
         )
 
     return build
@@ -146,16 +148,106 @@ def test_work_done_ends_at_the_predicted_work(queue_of, trials, recorder):
     assert recorder.updates[-1]["seconds_of_work"] == pytest.approx(planned)
 
 
-def test_a_lost_pack_fails_and_the_others_go_on(queue_of, trials, recorder):
+def test_a_lost_pack_fails_where_a_trial_is_alone_and_the_others_go_on(queue_of, trials, recorder):
     queue = queue_of(trials, pack_size=4)
-    first, second = queue.take(), queue.take()
-    queue.lost(first, "the worker died")
-    queue.done(second, report(second))
-    assert queue.idle
-    assert [member for _, member, _ in recorder.failed] == list(first.configurations)
+    bad = trials[1]
+    sizes = []
+    while not queue.idle:
+        pack = queue.take()
+        sizes.append(len(pack.configurations))
+        if bad in pack.configurations:
+            queue.lost(pack, "the worker died")
+        else:
+            queue.done(pack, report(pack))
+    assert sizes == [4, 4, 2, 2, 1, 1]  # in halves, after what is not at fault
+    assert [(m, error) for _, m, error in recorder.failed] == [(bad, "the worker died")]
     assert recorder.said == ["A trial failed: the worker died"]
-    assert (queue.counts.completed, queue.counts.failed) == (4, 4)
+    assert (queue.counts.completed, queue.counts.failed) == (7, 1)
     assert queue.trouble is None
+
+
+def test_too_little_memory_for_a_large_pack_fails_nothing(queue_of, trials, recorder):
+    queue = queue_of(trials, pack_size=8)
+    planned = sum(pack.cost for pack in make_packs(trials, 2, 8))
+    while not queue.idle:
+        pack = queue.take()
+        if len(pack.configurations) > 2:
+            queue.lost(pack, "out of memory")
+        else:
+            queue.done(pack, report(pack))
+    assert recorder.failed == []
+    assert queue.counts.completed == 8
+    assert queue.trouble is None
+    assert recorder.updates[-1]["seconds_of_work"] == pytest.approx(planned)
+
+
+def test_what_a_lost_pack_had_published_is_done(queue_of, trials, recorder):
+    strategy = TwoRounds(trials[:4], trials[4:])
+    queue = queue_of(strategy, pack_size=4)
+    pack = queue.take()
+    first, second, third, fourth = pack.configurations
+    recorder.statuses = {
+        first.trial_id: "completed",
+        second.trial_id: "diverged",
+        third.trial_id: "failed",  # of an earlier run
+    }
+    queue.lost(pack, "killed")
+    assert (queue.counts.completed, queue.counts.diverged, queue.counts.failed) == (1, 1, 0)
+    assert strategy.told == [Outcome(first, "completed"), Outcome(second, "diverged")]
+    assert [queue.take().configurations for _ in range(2)] == [(third,), (fourth,)]
+    assert recorder.failed == []
+
+
+def test_a_lost_pack_that_had_published_everything_is_done(queue_of, trials, recorder):
+    queue = queue_of(trials[:1])
+    recorder.statuses = {trials[0].trial_id: "completed"}
+    queue.lost(queue.take(), "killed")
+    assert queue.idle
+    assert recorder.failed == []
+    assert queue.counts.completed == 1
+
+
+def test_trials_that_kill_even_alone_do_not_kill_for_ever(queue_of, trials, recorder):
+    queue = queue_of(trials, pack_size=8)
+    deaths = 0
+    while not queue.idle:
+        queue.lost(queue.take(), "killed")
+        deaths += 1
+    assert {member for _, member, _ in recorder.failed} == set(trials)
+    assert len(recorder.failed) == queue.counts.failed == 8
+    assert deaths == 1 + 2 + 4 + MAX_LOST_IN_A_ROW
+    assert queue.trouble is None  # one pack of one model is no proof against the machine
+
+
+def test_a_store_that_cannot_be_read_after_a_death_is_trouble(trials, recorder):
+    def unreadable():
+        raise OSError("stale file handle")
+
+    queue = PackQueue(
+        GridStrategy(trials),
+        lambda configurations: make_packs(configurations, 2),
+        recorder.record_failed,
+        recorder,
+        unreadable,
+    )
+    queue.lost(queue.take(), "killed")
+    assert "stale file handle" in queue.trouble
+    assert recorder.failed == []
+
+
+def test_a_pack_that_ends_without_all_results_is_an_error(queue_of, trials, recorder):
+    queue = queue_of(trials, pack_size=8)
+    pack = queue.take()
+    queue.done(pack, report(pack, finished=6))
+    alone = [queue.take() for _ in range(2)]
+    assert [single.configurations for single in alone] == [(m,) for m in pack.configurations[6:]]
+    queue.done(alone[0], report(alone[0]))
+    queue.done(alone[1], report(alone[1], finished=0))
+    assert queue.idle
+    ((_, member, error),) = recorder.failed
+    assert member == pack.configurations[7]
+    assert error == "The pack ended without 1 of its 1 results."
+    assert (queue.counts.completed, queue.counts.failed) == (7, 1)
 
 
 def test_workers_that_die_again_and_again_are_trouble(queue_of, trials):
@@ -187,7 +279,7 @@ def test_an_unwritable_store_is_trouble_not_a_failed_trial(queue_of, trials, rec
 
 def test_a_failure_that_cannot_be_recorded_is_trouble(queue_of, trials, recorder):
     recorder.error = OSError("disk full")
-    queue = queue_of(trials, pack_size=8)
+    queue = queue_of(trials, pack_size=1)
     queue.lost(queue.take(), "killed")
     assert "disk full" in queue.trouble
 
@@ -220,7 +312,10 @@ def test_an_adaptive_strategy_is_waited_for_and_told_everything(queue_of, trials
     assert not queue.idle
     while not queue.idle:
         pack = queue.take()
-        queue.done(pack, report(pack))
+        if set(pack.configurations) < set(second.configurations):
+            queue.lost(pack, "killed")
+        else:
+            queue.done(pack, report(pack))
     assert {outcome.configuration for outcome in strategy.told} == set(trials)
     assert [o.status for o in strategy.told].count("failed") == 2
     assert Outcome(first.configurations[0], "completed", 0.5, 1.0) in strategy.told

@@ -1,6 +1,7 @@
 """What a run does before Ray: the plan, what is subtracted, what a dry run says, Ctrl-C."""
 
 import os
+import shutil
 import signal
 import uuid
 from pathlib import Path
@@ -9,9 +10,15 @@ import pytest
 
 from explorer import run as runs
 from explorer.errors import EnvironmentFailure, InputError
+from explorer.interruption import Interruption
+from explorer.pack_queue import PackQueue
+from explorer.packing import make_packs
+from explorer.progress import Silent
 from explorer.run import dry_run, run_study
 from explorer.space import load_space
 from explorer.store import Store
+from explorer.store_watch import StoreWatch
+from explorer.strategies import GridStrategy
 from explorer.worker import failed_row, provenance
 
 TEXT = """
@@ -73,13 +80,18 @@ def no_training(monkeypatch):
     return ReachedError
 
 
+@pytest.fixture
+def nothing_to_train(monkeypatch):
+    """A run goes as far as training, and does none."""
+    monkeypatch.setattr(runs._Training, "run", lambda training, **settings: None)
+
+
 def files_in(folder):
     return sorted(path for path in Path(folder).rglob("*") if path.is_file())
 
 
-def test_the_plan_is_written_first(loaded, store, no_training):
-    with pytest.raises(no_training):
-        run_study(loaded, store=store, study="my study")
+def test_the_plan_is_written_before_training(loaded, store, nothing_to_train):
+    run_study(loaded, store=store, study="my study")
     (plan,) = store.plans("my study")
     assert plan.trial_ids == [c.trial_id for c in loaded.space.configurations()]
     assert (plan.source_name, plan.source_text) == ("space.py", TEXT)
@@ -87,14 +99,72 @@ def test_the_plan_is_written_first(loaded, store, no_training):
     assert len(plan.left_out) == 2
 
 
-def test_limit_is_the_first_trials_whatever_the_store_holds(loaded, store, publish, no_training):
+def test_a_store_is_made_where_there_is_none(loaded, tmp_path, nothing_to_train):
+    run_study(loaded, store=str(tmp_path / "new"), study="s")
+    assert Store.open(str(tmp_path / "new")).studies() == ["s"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "text"),
+    [
+        ({"address": "ray://x:1"}, InputError, "ray://x:1.*Ray Client"),
+        ({"address": "nonsense"}, InputError, "'nonsense' must be `auto` or HOST:PORT"),
+        ({"address": "host:0"}, InputError, "'host:0' must be `auto` or HOST:PORT"),
+        ({"device": "foo"}, InputError, "--device must be one of cpu, cuda, not 'foo'"),
+        ({"device": "cuda:1"}, InputError, "--device .* not 'cuda:1'; each pack is given a GPU"),
+        ({"device": "cuda"}, EnvironmentFailure, "--device cuda: torch finds no GPU"),
+    ],
+)
+def test_a_request_that_cannot_work_leaves_nothing_behind(
+    loaded, tmp_path, store, no_training, monkeypatch, settings, kind, text
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    before = files_in(store.location)
+    for place in (store, store.location, str(tmp_path / "new")):
+        with pytest.raises(kind, match=text):
+            run_study(loaded, store=place, study="s", **settings)
+        with pytest.raises(kind, match=text):
+            dry_run(loaded, store=place, **settings)
+    assert not (tmp_path / "new").exists()
+    assert files_in(store.location) == before
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:6379", "auto"])
+def test_a_clusters_gpus_are_the_clusters_to_know(loaded, store, no_training, monkeypatch, address):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(no_training):
+        run_study(loaded, store=store, study="s", device="cuda", address=address)
+
+
+def test_this_machines_gpu_is_taken(loaded, store, no_training, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with pytest.raises(no_training):
+        run_study(loaded, store=store, study="s", device="cuda")
+    assert dry_run(loaded, store=store, device="cuda").slots == 1
+
+
+def test_data_that_cannot_be_had_leave_nothing_behind(loaded, store, tmp_path, monkeypatch):
+    def load(*args, **kwargs):
+        raise EnvironmentFailure("The data cannot be downloaded.")
+
+    monkeypatch.setattr(runs, "load_dataset", load)
+    before = files_in(store.location)
+    for place in (store, str(tmp_path / "new")):
+        with pytest.raises(EnvironmentFailure, match="cannot be downloaded"):
+            run_study(loaded, store=place, study="s")
+    assert files_in(store.location) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_limit_is_the_first_trials_whatever_the_store_holds(
+    loaded, store, publish, nothing_to_train
+):
     everything = list(loaded.space.configurations())
     publish(everything[2:8], "completed")
-    with pytest.raises(no_training):
-        run_study(loaded, store=store, study="s", limit=5, pack_size=2)
+    run_study(loaded, store=store, study="s", limit=5, pack_size=2)
     assert store.plans("s")[0].trial_ids == [c.trial_id for c in everything[:5]]
-    assert dry_run(loaded, store=store, study="s", limit=5).already_done == 3
-    summary = dry_run(loaded, store=store, study="s", limit=1000)
+    assert dry_run(loaded, store=store, limit=5).already_done == 3
+    summary = dry_run(loaded, store=store, limit=1000)
     assert (summary.trials, summary.already_done) == (12, 6)
 
 
@@ -112,24 +182,24 @@ def test_failed_trials_are_missing(loaded, store, publish):
     everything = list(loaded.space.configurations())
     publish(everything[:4], "failed")
     publish(everything[4:8], "diverged")
-    assert dry_run(loaded, store=store, study="s").already_done == 4
+    assert dry_run(loaded, store=store).already_done == 4
 
 
 def test_a_dry_run_says_and_writes_nothing(loaded, store, publish, no_training):
     publish(list(loaded.space.configurations())[:2], "completed")
     before = files_in(store.location)
-    plan = dry_run(loaded, store=store, study="s", pack_size=2)
+    plan = dry_run(loaded, store=store, pack_size=2)
     assert (plan.trials, plan.already_done, plan.packs) == (12, 2, 6)  # 4 and 6 of one shape
     assert plan.left_out == tuple(loaded.space.left_out)
     assert plan.predicted_seconds > 0
     assert plan.predicted_bytes > 0
     assert files_in(store.location) == before
-    assert dry_run(loaded, store=None, study="s").already_done == 0
+    assert dry_run(loaded, store=str(Path(store.location, "nowhere"))).already_done == 0
 
 
 def test_a_dry_run_of_nothing(loaded, store, publish):
     publish(list(loaded.space.configurations()), "completed")
-    plan = dry_run(loaded, store=store, study="s")
+    plan = dry_run(loaded, store=store)
     assert (plan.packs, plan.predicted_seconds, plan.predicted_bytes) == (0, 0, 0)
 
 
@@ -146,14 +216,23 @@ def test_ctrl_c_before_ray_interrupts_at_once(loaded, store, monkeypatch):
     assert signal.getsignal(signal.SIGINT) == handler
 
 
-@pytest.mark.parametrize("call", [run_study, dry_run])
-def test_an_unknown_device_is_refused(loaded, store, call):
-    with pytest.raises(InputError, match="device must be one of cpu, cuda, not 'gpu'"):
-        call(loaded, store=store, study="s", device="gpu")
-
-
 def test_a_store_that_cannot_be_written_stops_before_the_plan(loaded, store, no_training):
     os.rename(os.path.join(store.location, "tmp"), os.path.join(store.location, "moved"))
     with pytest.raises(EnvironmentFailure, match="cannot be written"):
         run_study(loaded, store=store, study="s")
     assert store.plans() == []
+
+
+def test_a_store_that_disappears_stops_the_run(loaded, store):
+    inputs = runs._Inputs({}, {})
+    training = runs._Training(loaded, store, [], inputs, "cpu", Silent(), Interruption())
+    training._watch = StoreWatch(store, every=0.0)
+    queue = PackQueue(
+        GridStrategy([]), make_packs, training._record_failed, Silent(), store.statuses
+    )
+    stopping = training._stopping(queue)
+    assert not stopping()
+    assert queue.trouble is None
+    shutil.rmtree(store.location)
+    assert not stopping()  # nobody asked for it
+    assert queue.trouble == f"The store {store.location} is gone."

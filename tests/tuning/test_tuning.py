@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def queue_for(store):
             lambda configurations: make_packs(configurations, 2, pack_size),
             lambda pack, members, error: None,
             progress or Silent(),
+            store.statuses,
         )
 
     return build
@@ -152,7 +154,8 @@ def test_disasters_are_recorded_others_go_on_and_the_next_run_tries_again(space_
     assert "died" in errors["deadly"]
     assert errors["mlp-8"] is None
     tried = [line for line in notes.read_text().splitlines() if line.startswith("deadly")]
-    assert len(set(tried)) == len(tried) == 3  # and twice again, each time by a new worker
+    # Both together, then each alone; and twice again, each time by a new worker.
+    assert len(set(tried)) == len(tried) == 9
     log = Path(first.log_file).read_text()
     assert "in broken" in log  # the traceback
     assert "died" in log
@@ -303,12 +306,14 @@ def test_no_gpu_is_said(tmp_path):
         pass
 
 
-def test_a_factory_that_cannot_travel_is_said(space_of, store):
-    loaded = space_of(
-        "import threading, torch\nLOCK = threading.Lock()\n"
-        "def locked(input_shape, n_classes):\n"
-        "    with LOCK:\n        return torch.nn.Linear(64, n_classes)\n",
-        model="locked",
-    )
+def test_a_factory_that_cannot_travel_is_said():
+    from explorer import tuning
+
+    lock = threading.Lock()
+
+    def locked(input_shape, n_classes):
+        with lock:
+            raise AssertionError("it is not called")
+
     with pytest.raises(InputError, match="locked cannot be sent to workers"):
-        run_study(loaded, store=store, study="s")
+        tuning._shipped({"locked": locked})
