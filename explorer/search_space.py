@@ -249,6 +249,7 @@ def _seeds(given: object) -> tuple[int, ...]:
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if given < 1:
             raise InputError(f"seeds must be at least 1, not {given!r}.")
+        axis_values("seeds", "seed", given)
         return tuple(range(int(given)))
     return axis_values("seeds", "seed", given)
 

@@ -103,6 +103,10 @@ def _find(spec: str | Path) -> Path:
     raise InputError(f"{spec}: there is no such file; {hint} are {', '.join(shipped_names())}.")
 
 
+#: Modules beside a search-space file that loading it brought in; the next load reads them anew.
+_neighbours: set[str] = set()
+
+
 class _SourceLoader(SourceFileLoader):
     """Compiles the text that is there now: no byte code is read or left beside the user's file."""
 
@@ -121,6 +125,10 @@ def _load_module(name: str, path: Path, spec: str) -> ModuleType:
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
+    for old in _neighbours & sys.modules.keys():  # edited perhaps: their ids follow from the files
+        del sys.modules[old]
+    _neighbours.clear()
+    importlib.invalidate_caches()
     before = set(sys.modules)
     sys.modules[name] = module  # inspect and cloudpickle look modules up here
     try:
@@ -129,12 +137,14 @@ def _load_module(name: str, path: Path, spec: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _explained(error, path, spec) from error
+    finally:
+        for other in set(sys.modules) - before - {name}:
+            neighbour = sys.modules[other]
+            file = getattr(neighbour, "__file__", None)
+            if file and is_user_module(neighbour) and Path(file).is_relative_to(path.parent):
+                ship_by_value(neighbour)
+                _neighbours.add(other)
     ship_by_value(module)
-    for other in set(sys.modules) - before - {name}:
-        neighbour = sys.modules[other]
-        file = getattr(neighbour, "__file__", None)
-        if file and is_user_module(neighbour) and Path(file).is_relative_to(path.parent):
-            ship_by_value(neighbour)
     return module
 
 
@@ -147,7 +157,12 @@ class _NeighbourFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return PathFinder.find_spec(fullname, [self._folder]) if path is None else None
+        if path is not None:
+            return None
+        spec = PathFinder.find_spec(fullname, [self._folder])
+        if spec is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = _SourceLoader(fullname, spec.loader.path)
+        return spec
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -24,6 +26,8 @@ SAMPLINGS = ("shuffle", "subset", "replacement")
 OBSERVATION_FIELDS = frozenset({"evaluations", "validation_size"})
 
 _SIGNIFICANT_DIGITS = 12
+#: The store's whole numbers have 64 bits.
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,13 +100,7 @@ class Configuration:
     @property
     def steps(self) -> int:
         """The number of SGD steps that the budget gives this configuration, at least 1."""
-        exact = {
-            "steps": self.budget_value,
-            "epochs": self.budget_value * self.steps_per_epoch,
-            "time": self.budget_value * (1.0 - self.momentum) / self.learning_rate,
-            "time_over_learning_rate": self.budget_value / self.learning_rate,
-        }[self.budget]
-        return max(1, round(exact))
+        return max(1, round(_exact_steps(self)))
 
     @property
     def evaluation_steps(self) -> tuple[int, ...]:
@@ -173,7 +171,7 @@ def checked_value(name: str, value: object) -> Any:
     if name in _RANGES:
         good, range_text = _RANGES[name]
         if not good(typed):
-            raise InputError(f"{name} must be {range_text}, not {typed!r}.")
+            raise InputError(f"{name} must be {range_text}, not {_shown(typed)}.")
     return typed
 
 
@@ -202,19 +200,26 @@ def _typed(name: str, value: Any) -> Any:
     if given is float and name not in _NOT_FLOATS and math.isfinite(value):
         return _as_rounded(value)
     if given is int and name in _INTEGERS:
-        return value
+        return _within_store(name, value)
     if name in _TEXTS:
         if not isinstance(value, str):
             raise InputError(f"{name} must be text, not {value!r}.")
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise InputError(f"{name} must be text that UTF-8 can hold, not {value!a}.")
         return value
     if name == "clip_norm" and value is None:
         return None
     kind = "a whole number" if name in _INTEGERS else "a number"
     if isinstance(value, bool | str):
         raise InputError(f"{name} must be {kind}, not {value!r}.")
+    if name in _INTEGERS and hasattr(value, "__index__"):
+        with contextlib.suppress(TypeError):  # an array of several numbers
+            return _within_store(name, operator.index(value))  # a float would lose digits
     try:
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except OverflowError:
+        raise InputError(f"{name} must be finite, not {_shown(value)}.") from None
+    except (TypeError, ValueError):
         raise InputError(f"{name} must be {kind}, not {value!r}.") from None
     if not math.isfinite(number):
         raise InputError(f"{name} must be finite, not {value!r}.")
@@ -222,14 +227,38 @@ def _typed(name: str, value: Any) -> Any:
         return _as_rounded(number)
     if number != int(number):
         raise InputError(f"{name} must be a whole number, not {value!r}.")
-    return int(number)
+    return _within_store(name, int(number))
+
+
+def _within_store(name: str, value: int) -> int:
+    if value > _LARGEST:
+        raise InputError(f"{name} must be at most {_LARGEST}, not {_shown(value)}.")
+    return value
+
+
+def _shown(value: object) -> str:
+    """A value for a message; Python does not write out whole numbers of thousands of digits."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a whole number of {value.bit_length()} bits"
+    return repr(value)
+
+
+def _exact_steps(c: Configuration) -> float:
+    """The budget in steps, before rounding; infinite where it is beyond a float."""
+    if c.budget == "steps":
+        return c.budget_value
+    if c.budget == "epochs":
+        return c.budget_value * c.steps_per_epoch
+    if c.budget == "time":
+        return c.budget_value * (1.0 - c.momentum) / c.learning_rate
+    return c.budget_value / c.learning_rate  # time_over_learning_rate
 
 
 def _check_ranges(c: Configuration) -> None:
     """Refuse values outside their ranges, naming field and value.
 
     Raises:
-        InputError: a value is outside its range.
+        InputError: a value is outside its range, or the steps are more than the store can count.
     """
     for name, (good, range_text) in _RANGES.items():
         value = getattr(c, name)
@@ -237,4 +266,10 @@ def _check_ranges(c: Configuration) -> None:
             range_text = f"between 1 and train_size {c.train_size}"
         elif good(value):
             continue
-        raise InputError(f"{name} must be {range_text}, not {value!r}.")
+        raise InputError(f"{name} must be {range_text}, not {_shown(value)}.")
+    exact = _exact_steps(c)
+    if exact >= _LARGEST:  # as a float it is 2**63, one more
+        raise InputError(
+            f"budget {c.budget}({c.budget_value!r}) gives {exact:.3g} steps at learning_rate "
+            f"{c.learning_rate!r} and batch_size {c.batch_size}, more than {_LARGEST}."
+        )

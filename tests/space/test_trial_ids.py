@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+import numpy as np
 import pytest
 
 from explorer.errors import InputError
@@ -92,6 +93,15 @@ def test_a_configuration_refuses_values_outside_their_range(name, value, words):
     with pytest.raises(InputError) as caught:
         Configuration(**{**_PLAIN, name: value})
     assert str(caught.value) == words
+
+
+def test_a_seed_keeps_all_its_digits():
+    largest = 2**63 - 1
+    for given in (largest, np.int64(largest), np.uint64(largest)):
+        assert Configuration(**_PLAIN, seed=given).seed == largest
+    for given in (largest + 1, np.uint64(largest + 1)):
+        with pytest.raises(InputError, match="seed must be at most 9223372036854775807"):
+            Configuration(**_PLAIN, seed=given)
 
 
 def test_one_field_is_checked_alone():
