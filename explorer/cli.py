@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
-import math
+import shlex
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from explorer.store import Store
 
 INTERRUPTED = 130
+DEFAULT_STORE = "./explorer-store"
+DEFAULT_METRIC = "test_accuracy"
 
 app = typer.Typer(
     name="explorer",
@@ -72,7 +72,7 @@ def _main(
 @app.command(epilog="Example: explorer run quick_grid --store ./explorer-store")
 def run(
     space: Annotated[str, typer.Argument(help="Path of a search-space file, or a shipped name.")],
-    store: StoreOption = "./explorer-store",
+    store: StoreOption = DEFAULT_STORE,
     study: Annotated[
         str | None, typer.Option(help="Name of the study; the file's name by default.")
     ] = None,
@@ -133,7 +133,7 @@ def run(
 
 @app.command(epilog="Example: explorer status --store ./explorer-store")
 def status(
-    store: StoreOption = "./explorer-store",
+    store: StoreOption = DEFAULT_STORE,
     study: StudyOption = None,
     as_json: JsonOption = False,
     verbose: Verbose = 0,
@@ -163,7 +163,7 @@ def status(
 @app.command(epilog="Example: explorer show 1f0c63 --json")
 def show(
     trial_id: Annotated[str, typer.Argument(help="A trial's id, or the beginning of it.")],
-    store: StoreOption = "./explorer-store",
+    store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -190,7 +190,7 @@ def show(
 
 @app.command(epilog="Example: explorer compact --store ./explorer-store")
 def compact(
-    store: StoreOption = "./explorer-store",
+    store: StoreOption = DEFAULT_STORE,
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds that readers have to finish; waited twice.")
     ] = 60.0,
@@ -218,7 +218,7 @@ def export(
     what: Annotated[str, typer.Argument(help="trials or curves.")],
     out: Annotated[Path, typer.Option(help="File to write.")],
     file_format: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
-    store: StoreOption = "./explorer-store",
+    store: StoreOption = DEFAULT_STORE,
     study: StudyOption = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -240,10 +240,10 @@ def export(
 
 @app.command("fit-scaling", epilog="Example: explorer fit-scaling --from sweep.csv --json")
 def fit_scaling(
-    store: StoreOption = "./explorer-store",
+    store: StoreOption = DEFAULT_STORE,
     study: StudyOption = None,
     source: FromOption = None,
-    metric: MetricOption = "test_accuracy",
+    metric: MetricOption = DEFAULT_METRIC,
     as_json: JsonOption = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -259,10 +259,10 @@ def fit_scaling(
 
 @app.command(epilog="Example: explorer report --study quick_grid --out report.html")
 def report(
-    store: StoreOption = "./explorer-store",
+    store: StoreOption = DEFAULT_STORE,
     study: StudyOption = None,
     source: FromOption = None,
-    metric: MetricOption = "test_accuracy",
+    metric: MetricOption = DEFAULT_METRIC,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -270,7 +270,7 @@ def report(
 ) -> None:
     """Write one offline HTML page: accuracy against batch size, the law, the learning curves."""
     _log_to_stderr(verbose, quiet)
-    from analysis.provenance import trials_provenance
+    from analysis.provenance import Provenance, trials_provenance
     from analysis.report import write_report
     from analysis.scaling import ScalingReport
 
@@ -280,14 +280,13 @@ def report(
         scaling = _scaling(landscape, metric)
     else:  # a page that says what is still missing
         scaling = ScalingReport((), metric)
-    command = f"explorer report --from {source}" if source else "explorer report"
-    curves = provenance = None
+    curves, provenance = None, Provenance(command=_command("report", source=source, metric=metric))
     if landscape.study is not None:
         opened = _open(store)
         trials, curves = opened.snapshot(landscape.study)
         provenance = trials_provenance(
             trials,
-            command=f"{command} --study {landscape.study}",
+            command=_command("report", store=store, study=landscape.study, metric=metric),
             sources=[(p.source_name, p.source_text) for p in opened.plans(landscape.study)],
         )
     title = landscape.study or str(source)
@@ -370,12 +369,33 @@ def _run_text(summary: RunSummary, store: str, study: str) -> str:
     if summary.failed:
         lines.append(f"{summary.failed} trials failed; the log says why: {summary.log_file}")
     lines.append(f"Results are in {store}, study {study}.")
-    here = f" --store {store} --study {study}"
     if summary.interrupted:
         lines.append("Interrupted: what is finished is kept, and the same command goes on.")
     else:
-        lines.append(f"Next: explorer fit-scaling{here}; explorer report{here}")
+        following = [_command(name, store=store, study=study) for name in ("fit-scaling", "report")]
+        lines.append(f"Next: {'; '.join(following)}")
     return "\n".join(lines)
+
+
+def _command(
+    name: str,
+    *,
+    store: str | None = None,
+    study: str | None = None,
+    source: Path | None = None,
+    metric: str | None = None,
+) -> str:
+    """A command as it would be typed, quoted for a shell; options at their default left out."""
+    words = ["explorer", name]
+    if source is not None:
+        words += ["--from", str(source)]
+    if store is not None and store != DEFAULT_STORE:
+        words += ["--store", store]
+    if study is not None:
+        words += ["--study", study]
+    if metric is not None and metric != DEFAULT_METRIC:
+        words += ["--metric", metric]
+    return shlex.join(words)
 
 
 def _print(result: Any, as_json: bool, text: Callable[[], str]) -> None:
@@ -387,21 +407,9 @@ def _print(result: Any, as_json: bool, text: Callable[[], str]) -> None:
 
 def _dump(result: Any) -> None:
     """Print as JSON, unrounded; what is not a finite number becomes null."""
-    typer.echo(json.dumps(_plain(result), indent=2, allow_nan=False))
+    from analysis.plain_values import plain
 
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value
+    typer.echo(json.dumps(plain(result), indent=2, allow_nan=False))
 
 
 def _log_to_stderr(verbose: int, quiet: bool) -> None:
