@@ -84,4 +84,3 @@ def clean_import_path(folder: Path) -> Iterator[None]:
             os.environ.pop("PYTHONPATH", None)
         else:
             os.environ["PYTHONPATH"] = python_path
-
