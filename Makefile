@@ -47,6 +47,7 @@ demo:
 	$(BIN)/explorer run quick_grid --store $(STORE)
 	$(BIN)/explorer fit-scaling --store $(STORE) --study quick_grid
 	$(BIN)/explorer report --store $(STORE) --study quick_grid --out report.html
+	@echo 'The command is $(BIN)/explorer; after `. $(BIN)/activate` it is plain `explorer`.'
 
 test: $(VENV)/.tested
 	$(BIN)/python -m pytest

@@ -6,8 +6,6 @@ import base64
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +26,7 @@ from analysis.landscape import Counts, Landscape
 from analysis.peaks import Peak
 from analysis.provenance import Provenance
 from analysis.scaling import PREDICTED, ScalingFit, ScalingReport
+from explorer.atomic_file import replacing
 from explorer.errors import EnvironmentFailure
 
 _SYMBOLS = {
@@ -113,7 +112,8 @@ def write_report(
     out = Path(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(out, page.encode())
+        with replacing(out) as target:
+            target.write_text(page, encoding="utf-8")
     except OSError as error:
         raise EnvironmentFailure(
             f"{out}: the report could not be written ({error.strerror or error})."
@@ -378,20 +378,3 @@ def _resource(name: str) -> str:
 def _csp_hash(script: str) -> str:
     """The script's hash for the page's content security policy: no other script may run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the target and rename, so that nobody ever reads half a page."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -195,6 +195,9 @@ def _check_ranges(path: Path, frame: pd.DataFrame) -> None:
             bad = frame[name] != np.round(frame[name])
             bad &= frame[name].notna()
             _refuse_where(path, frame, name, bad, "which is no whole number")
+    for name in _INTEGERS:
+        if name in frame:
+            _refuse_where(path, frame, name, frame[name].abs() > 2**53, "too large for a count")
     for name in ("batch_size", "train_size"):
         _refuse_where(path, frame, name, frame[name] < 1, "but must be at least 1")
         frame[name] = frame[name].astype("int64")

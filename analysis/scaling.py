@@ -319,7 +319,8 @@ def _findings(law: ScalingFit) -> list[str]:
     if tested:
         lines.append("1 is predicted by: " + "; ".join(SOURCES[axis] for axis in tested) + ".")
     if law.n_conditions:
-        lines.append(f"The law was fitted to {law.n_conditions} conditions.")
+        several = law.n_conditions != 1
+        lines.append(f"The law was fitted to {law.n_conditions} condition{'s' if several else ''}.")
     return lines
 
 

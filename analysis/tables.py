@@ -76,13 +76,18 @@ def _law(law: ScalingFit) -> dict[str, Any]:
             for axis, e in law.exponents.items()
         },
         "constant": law.constant,
-        "at_center": {**plain(law.at_center), "center": law.center},
+        "at_center": {**plain(law.at_center), "center": _center(law)},
         **{name: getattr(law, name) for name in _LAW_NUMBERS},
         "residuals": list(law.residuals),
         "sentences": list(law.sentences),
         "peaks": [_peak(peak) for peak in law.peaks],
     }
     return {name: plain(value) for name, value in values.items()}
+
+
+def _center(law: ScalingFit) -> dict[str, float]:
+    """The law's centre with momentum as such, where the law has 1/(1-m)."""
+    return {**law.center, "momentum": 1.0 - 1.0 / law.center["momentum"]}
 
 
 def _peak(peak: Peak) -> dict[str, Any]:

@@ -14,6 +14,9 @@ import numpy as np
 from explorer.errors import InputError
 from explorer.trial import checked_value
 
+#: Values on one axis; more are a slip of the pen.
+MOST_VALUES = 100_000
+
 
 class LogGrid(tuple[float, ...]):
     """Logarithmically spaced values; an axis of whole numbers may round them."""
@@ -40,7 +43,7 @@ def log_grid(low: float, high: float, *, per_octave: float = 2) -> LogGrid:
     _positive("log_grid", low=low, high=high, per_octave=per_octave)
     if high < low:
         raise InputError(f"log_grid: high must be at least low {low!r}, not {high!r}.")
-    count = math.floor(math.log2(high / low) * per_octave + 1e-9) + 1
+    count = _bounded("log_grid", math.log2(high) - math.log2(low), per_octave)
     return LogGrid(float(f"{low * 2 ** (k / per_octave):.12g}") for k in range(count))
 
 
@@ -106,6 +109,7 @@ class Window:
             center = call_by_name(center, condition, "batch_size window center")
         _positive("batch_size window", center=center)
         per_octave = self.per_octave
+        _bounded("batch_size window", math.log2(self.below * self.above), per_octave)
         odd = round(math.log2(center) * per_octave) % 2 == 1
         shift = self.alternate_offset * per_octave if odd else 0.0
         first = math.floor(math.log2(center / self.below) * per_octave - shift + 1e-9)
@@ -233,3 +237,17 @@ def _positive(what: str, **values: object) -> None:
             raise InputError(f"{what}: {name} must be a number, not {value!r}.")
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{what}: {name} must be above 0, not {value!r}.")
+
+
+def _bounded(what: str, octaves: float, per_octave: float) -> int:
+    """The number of values on so many octaves.
+
+    Raises:
+        InputError: more than any sweep could hold.
+    """
+    count = octaves * per_octave
+    if not count < MOST_VALUES:
+        raise InputError(
+            f"{what}: per_octave {per_octave!r} makes {count:.3g} values, above {MOST_VALUES}."
+        )
+    return math.floor(count + 1e-9) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shlex
@@ -100,30 +101,33 @@ def run(
 ) -> None:
     """Train what the store lacks of a search space; running again resumes."""
     _log_to_stderr(verbose, quiet)
-    from explorer import run as runs
+    from explorer.planning import dry_run as plan_run
     from explorer.progress import progress_for
+    from explorer.run import run_study
     from explorer.space import load_space
 
     loaded = load_space(space)
     name = study or loaded.name
     if dry_run:
-        plan = runs.dry_run(
+        plan = plan_run(
             loaded, store=store, limit=limit, pack_size=pack_size, address=address, device=device
         )
         _print(plan, as_json, lambda: _dry_run_text(plan))
         return
-    summary = runs.run_study(
-        loaded,
-        store=store,
-        study=name,
-        limit=limit,
-        pack_size=pack_size,
-        address=address,
-        device=device,
-        fresh_actors=fresh_actors,
-        data_root=data_root,
-        progress=progress_for(quiet=quiet),
-    )
+    # Ray prints of dead workers on stdout, which is for results.
+    with contextlib.redirect_stdout(sys.stderr):
+        summary = run_study(
+            loaded,
+            store=store,
+            study=name,
+            limit=limit,
+            pack_size=pack_size,
+            address=address,
+            device=device,
+            fresh_actors=fresh_actors,
+            data_root=data_root,
+            progress=progress_for(quiet=quiet),
+        )
     _print(summary, as_json, lambda: _run_text(summary, store, name))
     if summary.interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -367,11 +371,12 @@ def _run_text(summary: RunSummary, store: str, study: str) -> str:
         f"{clock(summary.seconds)} ({summary.diverged} diverged), {summary.already_done} before."
     ]
     if summary.failed:
-        lines.append(f"{summary.failed} trials failed; the log says why: {summary.log_file}")
+        trials = "trial" if summary.failed == 1 else "trials"
+        lines.append(f"{summary.failed} {trials} failed; the log says why: {summary.log_file}")
     lines.append(f"Results are in {store}, study {study}.")
     if summary.interrupted:
         lines.append("Interrupted: what is finished is kept, and the same command goes on.")
-    else:
+    elif done:
         following = [_command(name, store=store, study=study) for name in ("fit-scaling", "report")]
         lines.append(f"Next: {'; '.join(following)}")
     return "\n".join(lines)
@@ -419,11 +424,14 @@ def _log_to_stderr(verbose: int, quiet: bool) -> None:
     handler = logging.StreamHandler()
     handler.setLevel(level)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("explorer", "analysis"):
+    logging.captureWarnings(True)  # other packages' warnings are shown with -v
+    for name in ("explorer", "analysis", "py.warnings"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
         logger.propagate = False
+    if not verbose:
+        logging.getLogger("py.warnings").setLevel(logging.CRITICAL)
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from explorer.atomic_file import replacing
 from explorer.errors import EnvironmentFailure, InputError
 
 FORMATS = ("csv", "parquet")
@@ -25,15 +24,13 @@ def export_table(table: pa.Table, out: Path, file_format: str) -> None:
     """
     if file_format not in FORMATS:
         raise InputError(f"--format must be one of {', '.join(FORMATS)}, not {file_format!r}.")
-    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     try:
-        if file_format == "csv":
-            pyarrow.csv.write_csv(without_formulas(table), partial)
-        else:
-            pyarrow.parquet.write_table(table, partial)
-        os.replace(partial, out)
+        with replacing(out) as target:
+            if file_format == "csv":
+                pyarrow.csv.write_csv(without_formulas(table), target)
+            else:
+                pyarrow.parquet.write_table(table, target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise EnvironmentFailure(f"{out} cannot be written: {error.strerror or error}.") from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
@@ -18,10 +18,14 @@ class Interruption:
     Outside of `deferred` a signal raises KeyboardInterrupt; inside it only sets `requested`, the
     first one and any later one, so that impatience cannot tear what is being written. Entered in
     a thread other than the main one it takes no signals.
+
+    Args:
+        notice: called at the first signal inside `deferred`, to tell the user that it was heard.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notice: Callable[[], None] = lambda: None) -> None:
         self.requested = False
+        self._notice = notice
         self._deferred = False
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -57,6 +61,8 @@ class Interruption:
             signal.signal(number, self._received)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        first, self.requested = not self.requested, True
         if not self._deferred:
             raise KeyboardInterrupt
+        if first:
+            self._notice()

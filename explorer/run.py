@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 import uuid
@@ -14,23 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer import __version__, ray_environment
-from explorer.cores import available_cores
-from explorer.datasets import Dataset, dataset_info, load_dataset
+from explorer.datasets import Dataset, load_dataset
 from explorer.interruption import Interruption
-from explorer.models import multiply_adds
 from explorer.pack_queue import Counts, PackQueue
 from explorer.packing import (
     Pack,
     Workloads,
     make_packs,
-    makespan,
-    workload_of,
+)
+from explorer.planning import (
+    existing_store,
+    missing_trials,
+    plan_of,
+    planned_trials,
+    predicted_run_seconds,
+    workloads_of,
 )
 from explorer.progress import Progress, Silent
 from explorer.request import check_address, check_device
 from explorer.run_log import local_folder, log_file
-from explorer.store import Plan, Store, plan_table
-from explorer.store.schema import COMPLETED, DIVERGED, FAILED
+from explorer.store import Store
+from explorer.store.schema import COMPLETED, DIVERGED
 from explorer.store_watch import StoreWatch
 from explorer.strategies import GridStrategy
 from explorer.trial import Configuration
@@ -40,17 +43,6 @@ if TYPE_CHECKING:
     from explorer.space import LoadedSpace
 
 logger = logging.getLogger(__name__)
-
-#: Statuses that are not trained again.
-FINISHED = frozenset({COMPLETED, DIVERGED})
-
-#: Seconds from the command to the first step: Ray, its workers, torch in each of them.
-START_SECONDS = 7.0
-
-# Bytes in the store, measured on packs of 8 to 64 trials with 10 evaluations.
-_BYTES_A_PACK = 30_000
-_BYTES_A_TRIAL = 160
-_BYTES_AN_EVALUATION = 45
 
 
 @dataclass(frozen=True)
@@ -80,29 +72,6 @@ class RunSummary:
     packs: int = 0
     predicted_seconds: float = 0.0
     log_file: str | None = None
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """What a run would do.
-
-    Attributes:
-        trials: trials of the plan.
-        left_out: (reason, count) of the cells that rules leave out.
-        already_done: trials of the plan that the store holds, completed or diverged.
-        packs: packs to train.
-        slots: packs at the same time.
-        predicted_seconds: wall time on this machine; good to a factor of about two.
-        predicted_bytes: what the store would grow by.
-    """
-
-    trials: int
-    left_out: tuple[tuple[str, int], ...]
-    already_done: int
-    packs: int
-    slots: int
-    predicted_seconds: float
-    predicted_bytes: int
 
 
 def run_study(
@@ -144,12 +113,13 @@ def run_study(
     progress = progress or Silent()
     check_device(device, address)
     check_address(address)
-    with Interruption() as interruption:
-        planned = _planned(loaded, limit)
-        found = _existing(store)
+    heard = partial(progress.say, "Stopping: workers finish their step; what is finished is kept.")
+    with Interruption(heard) as interruption:
+        planned = planned_trials(loaded, limit)
+        found = existing_store(store)
         if found is not None:
             found.check_writable()
-        missing = planned if found is None else _missing(planned, found)
+        missing = planned if found is None else missing_trials(planned, found)
         already_done = len(planned) - len(missing)
         try:
             inputs = _inputs(loaded, missing, data_root)
@@ -168,50 +138,6 @@ def run_study(
         )
 
 
-def dry_run(
-    loaded: LoadedSpace,
-    *,
-    store: Store | str,
-    limit: int | None = None,
-    pack_size: int | None = None,
-    address: str | None = None,
-    device: str = "cpu",
-) -> DryRun:
-    """Say what `run_study` would do on this machine; starts nothing and writes nothing.
-
-    Args:
-        loaded: the search-space file.
-        store: the store, or the location of one that may not be there yet.
-        limit: see `run_study`.
-        pack_size: see `run_study`.
-        address: see `run_study`; it is checked for its form alone, and nobody is asked.
-        device: see `run_study`.
-
-    Raises:
-        InputError: the space, the device or the address cannot work.
-        EnvironmentFailure: the store cannot be read, or there is no GPU.
-    """
-    check_device(device, address)
-    check_address(address)
-    planned = _planned(loaded, limit)
-    found = _existing(store)
-    missing = planned if found is None else _missing(planned, found)
-    slots = 1 if device == "cuda" else available_cores()
-    packs = make_packs(missing, slots, pack_size, workloads=_workloads(loaded, missing))
-    evaluations = sum(configuration.evaluations for configuration in missing)
-    return DryRun(
-        trials=len(planned),
-        left_out=tuple(loaded.space.left_out),
-        already_done=len(planned) - len(missing),
-        packs=len(packs),
-        slots=slots,
-        predicted_seconds=_predicted(packs, slots),
-        predicted_bytes=len(packs) * _BYTES_A_PACK
-        + len(missing) * _BYTES_A_TRIAL
-        + evaluations * _BYTES_AN_EVALUATION,
-    )
-
-
 def _run(
     training: _Training,
     *,
@@ -226,7 +152,7 @@ def _run(
     store, missing, interruption = training.store, training.missing, training.interruption
     already_done = len(planned) - len(missing)
     with log_file(store) as log:
-        store.write_plan(_plan(training.loaded, study, planned))
+        store.write_plan(plan_of(training.loaded, study, planned))
         logger.info(
             "explorer %s, study %s: %d trials planned, %d done before",
             __version__,
@@ -275,7 +201,7 @@ class _Inputs:
 
 def _inputs(loaded: LoadedSpace, missing: list[Configuration], data_root: str | None) -> _Inputs:
     """Load what the missing trials train on; it may be downloaded."""
-    workloads = _workloads(loaded, missing)  # first: it names a model that does not fit the data
+    workloads = workloads_of(loaded, missing)  # first: it names a model that does not fit the data
     names = dict.fromkeys(configuration.dataset for configuration in missing)
     factories = loaded.space.dataset_factories
     datasets = {
@@ -321,6 +247,7 @@ class _Training:
         space = self.loaded.space
         datasets = self._inputs.datasets
         logger.info("Data loaded: %s", ", ".join(datasets))
+        self._progress.say("Starting Ray, which takes some seconds ...")
         ray_environment.prepare(address)
         from explorer import tuning
 
@@ -344,7 +271,7 @@ class _Training:
             )
             packs = divide(self.missing)
             self.packs = len(packs)
-            self.predicted_seconds = _predicted(packs, session.slots)
+            self.predicted_seconds = predicted_run_seconds(packs, session.slots)
             self._queue = PackQueue(
                 GridStrategy(self.missing),
                 divide,
@@ -406,49 +333,6 @@ class _Training:
             trials=[{**failed_row(member, error), **common} for member in members],
             curves=[],
         )
-
-
-def _existing(store: Store | str) -> Store | None:
-    """The store, if there is one already."""
-    if isinstance(store, Store):
-        return store
-    return Store.open(store) if Store.exists(store) else None
-
-
-def _planned(loaded: LoadedSpace, limit: int | None) -> list[Configuration]:
-    return list(itertools.islice(loaded.space.configurations(), limit))
-
-
-def _plan(loaded: LoadedSpace, study: str, planned: list[Configuration]) -> Plan:
-    return Plan(
-        study=study,
-        trials=plan_table(planned),
-        source_name=Path(loaded.path).name,
-        source_text=loaded.source_text,
-        left_out=tuple(loaded.space.left_out),
-    )
-
-
-def _missing(planned: list[Configuration], store: Store) -> list[Configuration]:
-    statuses = store.statuses()
-    return [c for c in planned if statuses.get(c.trial_id, FAILED) not in FINISHED]
-
-
-def _workloads(loaded: LoadedSpace, configurations: list[Configuration]) -> Workloads:
-    """Each (data set, model)'s cost, from sizes that are known without the data."""
-    space = loaded.space
-    workloads = {}
-    for dataset, model in dict.fromkeys((c.dataset, c.model) for c in configurations):
-        info = dataset_info(dataset, factories=space.dataset_factories)
-        adds = 0
-        if model not in space.model_factories:
-            adds = multiply_adds(model, info.input_shape, info.n_classes)
-        workloads[dataset, model] = workload_of(model, adds, info.test_size, info.input_shape)
-    return workloads
-
-
-def _predicted(packs: list[Pack], slots: int) -> float:
-    return START_SECONDS + makespan([pack.cost for pack in packs], slots) if packs else 0.0
 
 
 def _size(dataset: Dataset) -> int:

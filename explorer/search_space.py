@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -23,6 +24,9 @@ from explorer.datasets.user_factory import DatasetFactory
 from explorer.errors import InputError
 from explorer.trial import Configuration, checked_value
 from explorer.user_code import source_sha256
+
+#: Conditions of one space; more are a slip of the pen.
+MOST_CONDITIONS = 5_000_000
 
 #: How trials are chosen from the space.
 STRATEGIES = ("grid",)
@@ -183,6 +187,11 @@ class SearchSpace:
     def _kept_cells(self, left_out: Counter[str]) -> Iterator[Configuration]:
         """Cells in canonical order; those that are not kept are counted by reason."""
         axes = [self.axes[field] for field in CONDITION_FIELDS if field != "budget_value"]
+        if (conditions := math.prod(map(len, axes))) > MOST_CONDITIONS:
+            raise InputError(
+                f"The axes make {conditions:.3g} conditions before batch size and seeds, "
+                f"above {MOST_CONDITIONS}."
+            )
         for values in itertools.product(*axes):
             condition = dict(
                 zip((f for f in CONDITION_FIELDS if f != "budget_value"), values, strict=True)

@@ -46,6 +46,7 @@ def test_analysis_knows_neither_ray_nor_torch_nor_the_rest_of_the_program():
         "explorer",
         "explorer.store",
         "explorer.errors",
+        "explorer.atomic_file",
         "explorer.__version__",
     }
 

@@ -43,13 +43,15 @@ def explorer(monkeypatch, capsys):
     """Run the command line in this process: (exit code, stdout, stderr)."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        loggers = {name: logging.getLogger(name) for name in ("explorer", "analysis")}
+        names = ("explorer", "analysis", "py.warnings")
+        loggers = {name: logging.getLogger(name) for name in names}
         before = {n: (g.handlers, g.level, g.propagate) for n, g in loggers.items()}
         monkeypatch.setattr(sys, "argv", ["explorer", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         for name, logger in loggers.items():
             logger.handlers, logger.level, logger.propagate = before[name]
+        logging.captureWarnings(False)
         printed = capsys.readouterr()
         return int(ended.value.code or 0), printed.out, printed.err
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,6 @@ def test_status(explorer, store_folder):
 
 
 def test_show(explorer, store_folder):
-    _, out, _ = explorer("export", "trials", "--store", store_folder, "--out", os.devnull)
     code, out, _ = explorer("show", "", "--store", store_folder)
     assert code == 2
     import explorer.store as stores
@@ -58,6 +58,21 @@ def test_export(explorer, store_folder, tmp_path):
             found = pyarrow.parquet.read_table(out).to_pylist()
         assert len(found) == rows
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_what_out_names_is_not_replaced_by_another_kind_of_file(explorer, store_folder, tmp_path):
+    """A link stays a link, a pipe a pipe: as root, --out /dev/null must not break the machine."""
+    real, link, pipe = tmp_path / "real.csv", tmp_path / "link.csv", tmp_path / "pipe"
+    real.write_text("old")
+    link.symlink_to(real)
+    os.mkfifo(pipe)
+    assert explorer("export", "trials", "--store", store_folder, "--out", link)[0] == 0
+    assert link.is_symlink()
+    assert len(real.read_text().splitlines()) == 31
+    reader = subprocess.Popen(["wc", "-l", pipe], stdout=subprocess.PIPE, text=True)
+    assert explorer("export", "trials", "--store", store_folder, "--out", pipe)[0] == 0
+    assert reader.communicate(timeout=20)[0].split()[0] == "31"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_exported_csv_is_read_back_by_the_analysis(explorer, store_folder, tmp_path):

@@ -13,8 +13,9 @@ from explorer.errors import EnvironmentFailure, InputError
 from explorer.interruption import Interruption
 from explorer.pack_queue import PackQueue
 from explorer.packing import make_packs
+from explorer.planning import dry_run
 from explorer.progress import Silent
-from explorer.run import dry_run, run_study
+from explorer.run import run_study
 from explorer.space import load_space
 from explorer.store import Store
 from explorer.store_watch import StoreWatch

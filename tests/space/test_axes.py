@@ -126,3 +126,24 @@ def test_unfit_helpers_are_refused(make, words):
     with pytest.raises(InputError) as caught:
         make()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("per_octave", [1e9, 1e300])
+def test_a_grid_of_a_billion_values_is_refused(per_octave):
+    with pytest.raises(InputError, match="per_octave"):
+        log_grid(1, 2**20, per_octave=per_octave)
+    with pytest.raises(InputError, match="per_octave"):
+        window(center=100, per_octave=per_octave)({})
+
+
+def test_a_space_of_too_many_conditions_is_refused():
+    from explorer.space import SearchSpace
+
+    with pytest.raises(InputError, match="conditions before batch size"):
+        SearchSpace(
+            train_size=range(100, 1100),
+            learning_rate=log_grid(0.001, 1, per_octave=100),
+            weight_decay=log_grid(0.001, 1, per_octave=100),
+            batch_size=8,
+            budget=steps(1),
+        )

@@ -1,0 +1,145 @@
+"""What a run is going to do: its trials, those that are missing, their packs, time and disk."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from explorer.cores import available_cores
+from explorer.datasets import dataset_info
+from explorer.models import multiply_adds
+from explorer.packing import Pack, Workloads, make_packs, makespan, workload_of
+from explorer.request import check_address, check_device
+from explorer.store import Plan, Store, plan_table
+from explorer.store.schema import COMPLETED, DIVERGED, FAILED
+from explorer.trial import Configuration
+
+if TYPE_CHECKING:
+    from explorer.space import LoadedSpace
+
+#: Statuses that are not trained again.
+FINISHED = frozenset({COMPLETED, DIVERGED})
+
+#: Seconds from the command to the first step: Ray, its workers, torch in each of them.
+START_SECONDS = 7.0
+
+# Bytes in the store, measured on packs of 8 to 64 trials with 10 evaluations.
+_BYTES_A_PACK = 30_000
+_BYTES_A_TRIAL = 160
+_BYTES_AN_EVALUATION = 45
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a run would do.
+
+    Attributes:
+        trials: trials of the plan.
+        left_out: (reason, count) of the cells that rules leave out.
+        already_done: trials of the plan that the store holds, completed or diverged.
+        packs: packs to train.
+        slots: packs at the same time.
+        predicted_seconds: wall time on this machine; good to a factor of about two.
+        predicted_bytes: what the store would grow by.
+    """
+
+    trials: int
+    left_out: tuple[tuple[str, int], ...]
+    already_done: int
+    packs: int
+    slots: int
+    predicted_seconds: float
+    predicted_bytes: int
+
+
+def dry_run(
+    loaded: LoadedSpace,
+    *,
+    store: Store | str,
+    limit: int | None = None,
+    pack_size: int | None = None,
+    address: str | None = None,
+    device: str = "cpu",
+) -> DryRun:
+    """Say what `run_study` would do on this machine; starts nothing and writes nothing.
+
+    Args:
+        loaded: the search-space file.
+        store: the store, or the location of one that may not be there yet.
+        limit: see `run_study`.
+        pack_size: see `run_study`.
+        address: see `run_study`; it is checked for its form alone, and nobody is asked.
+        device: see `run_study`.
+
+    Raises:
+        InputError: the space, the device or the address cannot work.
+        EnvironmentFailure: the store cannot be read, or there is no GPU.
+    """
+    check_device(device, address)
+    check_address(address)
+    planned = planned_trials(loaded, limit)
+    found = existing_store(store)
+    missing = planned if found is None else missing_trials(planned, found)
+    slots = 1 if device == "cuda" else available_cores()
+    packs = make_packs(missing, slots, pack_size, workloads=workloads_of(loaded, missing))
+    evaluations = sum(configuration.evaluations for configuration in missing)
+    return DryRun(
+        trials=len(planned),
+        left_out=tuple(loaded.space.left_out),
+        already_done=len(planned) - len(missing),
+        packs=len(packs),
+        slots=slots,
+        predicted_seconds=predicted_run_seconds(packs, slots),
+        predicted_bytes=len(packs) * _BYTES_A_PACK
+        + len(missing) * _BYTES_A_TRIAL
+        + evaluations * _BYTES_AN_EVALUATION,
+    )
+
+
+def existing_store(store: Store | str) -> Store | None:
+    """The store, if there is one already."""
+    if isinstance(store, Store):
+        return store
+    return Store.open(store) if Store.exists(store) else None
+
+
+def planned_trials(loaded: LoadedSpace, limit: int | None) -> list[Configuration]:
+    """The first `limit` trials of a space in canonical order, or all."""
+    return list(itertools.islice(loaded.space.configurations(), limit))
+
+
+def plan_of(loaded: LoadedSpace, study: str, planned: list[Configuration]) -> Plan:
+    """The plan that the store keeps of them."""
+    return Plan(
+        study=study,
+        trials=plan_table(planned),
+        source_name=Path(loaded.path).name,
+        source_text=loaded.source_text,
+        left_out=tuple(loaded.space.left_out),
+    )
+
+
+def missing_trials(planned: list[Configuration], store: Store) -> list[Configuration]:
+    """Those that the store does not hold, or holds as failed."""
+    statuses = store.statuses()
+    return [c for c in planned if statuses.get(c.trial_id, FAILED) not in FINISHED]
+
+
+def workloads_of(loaded: LoadedSpace, configurations: list[Configuration]) -> Workloads:
+    """Each (data set, model)'s cost, from sizes that are known without the data."""
+    space = loaded.space
+    workloads = {}
+    for dataset, model in dict.fromkeys((c.dataset, c.model) for c in configurations):
+        info = dataset_info(dataset, factories=space.dataset_factories)
+        adds = 0
+        if model not in space.model_factories:
+            adds = multiply_adds(model, info.input_shape, info.n_classes)
+        workloads[dataset, model] = workload_of(model, adds, info.test_size, info.input_shape)
+    return workloads
+
+
+def predicted_run_seconds(packs: list[Pack], slots: int) -> float:
+    """Wall seconds of a whole run, its start included; 0 where there is nothing to do."""
+    return START_SECONDS + makespan([pack.cost for pack in packs], slots) if packs else 0.0
