@@ -38,20 +38,26 @@ space = SearchSpace(
 '''
 
 
+@pytest.fixture(autouse=True)
+def _logging_is_put_back():
+    """The command line sets up logging for its process; here the process goes on."""
+    loggers = [logging.getLogger(name) for name in ("explorer", "analysis", "py.warnings")]
+    before = [(g.handlers, g.level, g.propagate) for g in loggers]
+    yield
+    logging.captureWarnings(False)
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
 @pytest.fixture
 def explorer(monkeypatch, capsys):
     """Run the command line in this process: (exit code, stdout, stderr)."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        names = ("explorer", "analysis", "py.warnings")
-        loggers = {name: logging.getLogger(name) for name in names}
-        before = {n: (g.handlers, g.level, g.propagate) for n, g in loggers.items()}
         monkeypatch.setattr(sys, "argv", ["explorer", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        for name, logger in loggers.items():
-            logger.handlers, logger.level, logger.propagate = before[name]
-        logging.captureWarnings(False)
         printed = capsys.readouterr()
         return int(ended.value.code or 0), printed.out, printed.err
 

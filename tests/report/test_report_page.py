@@ -316,7 +316,7 @@ def test_an_older_page_survives_a_failed_write(write, demo, tmp_path, monkeypatc
     def refuse(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("analysis.report.os.replace", refuse)
+    monkeypatch.setattr("explorer.atomic_file.os.replace", refuse)
     with pytest.raises(EnvironmentFailure, match="No space left on device"):
         write(demo, title="other")
     assert out.read_bytes() == before
