@@ -21,7 +21,7 @@ def description() -> dict[str, str]:
     return {
         "processor": f"{processor()}, {available_cores()} cores used",
         "memory": f"{memory:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "versions": f"Python {platform.python_version()}, {packages}",
         "commit": commit(),
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
