@@ -24,6 +24,10 @@ class CellMean:
         lowest, highest: of the seeds' values.
         n: seeds counted, diverged ones included.
         n_diverged: how many of them diverged.
+        n_trained: how many lie at or above half the height between chance and the condition's
+            best cell.
+        trained_mean, trained_variance: of those alone; NaN where there is none, or only one.
+        survivors_mean: of the trials that did not diverge; NaN where there is none.
     """
 
     batch_size: int
@@ -33,6 +37,10 @@ class CellMean:
     highest: float
     n: int
     n_diverged: int
+    n_trained: int
+    trained_mean: float
+    trained_variance: float
+    survivors_mean: float
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def group_cells(trials: pd.DataFrame, metric: str) -> GroupCells:
     n_failed = int((status == FAILED).sum())
     n_without = int(((status == COMPLETED) & recorded.isna()).sum())
     return GroupCells(
-        _conditions(frame),
+        _conditions(frame, chance),
         chance,
         known,
         n_diverged,
@@ -121,7 +129,7 @@ def _chance(trials: pd.DataFrame, recorded: pd.Series) -> tuple[float, bool]:
     return (low if low <= 0.5 * high else 0.0), False
 
 
-def _conditions(frame: pd.DataFrame) -> tuple[Condition, ...]:
+def _conditions(frame: pd.DataFrame, chance: float) -> tuple[Condition, ...]:
     keys = [*CONDITION_COLUMNS, "batch_size"]
     frame = frame.sort_values([*keys, "value"])  # no sum depends on the order of the source's rows
     found = frame.groupby(keys, sort=True).agg(
@@ -132,10 +140,16 @@ def _conditions(frame: pd.DataFrame) -> tuple[Condition, ...]:
         n=("value", "size"),
         n_diverged=("diverged", "sum"),
     )
+    best = found.groupby(level=list(CONDITION_COLUMNS))["mean"].max().rename("best")
+    half = chance + 0.5 * (frame.join(best, on=list(CONDITION_COLUMNS))["best"] - chance)
+    trained = frame[frame["value"] >= half].groupby(keys, sort=True)["value"]
+    found = found.join(trained.agg(["size", "mean", "var"]).add_prefix("trained_"))
+    found["trained_size"] = found["trained_size"].fillna(0).astype(int)
+    found["survivors"] = frame[~frame["diverged"]].groupby(keys, sort=True)["value"].mean()
     by_condition: dict[tuple[float, float, int], list[CellMean]] = {}
     for row in found.reset_index().itertuples(index=False):
-        learning_rate, momentum, train_size, batch_size, mean, variance, low, high, n, bad = row
-        cell = CellMean(int(batch_size), mean, variance, low, high, int(n), int(bad))
+        learning_rate, momentum, train_size, batch_size, *values = row
+        cell = CellMean(int(batch_size), *values)
         key = (float(learning_rate), float(momentum), int(train_size))
         by_condition.setdefault(key, []).append(cell)
     return tuple(Condition(*key, tuple(cells)) for key, cells in by_condition.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,13 +153,17 @@ class Landscape:
         return cls(trials, store.location, study, planned, tuple(notes))
 
     @classmethod
-    def from_file(cls, path: Path | str) -> Landscape:
+    def from_file(cls, path: Path | str, columns: Mapping[str, str] | None = None) -> Landscape:
         """Read anybody's CSV or Parquet file; see `analysis.results_file` for what is accepted.
+
+        Args:
+            path: the file.
+            columns: our name -> the file's name, for columns that are called otherwise there.
 
         Raises:
             InputError: the file, a column or a value cannot be used; the sentence names it.
         """
-        frame, notes = read_results_file(Path(path))
+        frame, notes = read_results_file(Path(path), columns)
         return cls(_conform(frame), str(path), notes=tuple(notes))
 
     @classmethod

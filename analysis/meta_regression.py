@@ -26,6 +26,7 @@ class MetaRegression:
         heterogeneity: Cochran's Q at tau2 = 0, chi-squared with `degrees_of_freedom` if the
             conditions scatter by their own errors alone.
         scale: Knapp-Hartung's factor q: mean squared residual in units of its variance.
+        variance: of each y as it was weighed by, without tau2, shape (k,).
         residuals: y - X beta, shape (k,).
         leverages: share of each condition in its own fitted value, shape (k,).
         degrees_of_freedom: k - p.
@@ -40,6 +41,7 @@ class MetaRegression:
     tau2: float
     heterogeneity: float
     scale: float
+    variance: Array
     residuals: Array
     leverages: Array
     degrees_of_freedom: int
@@ -61,6 +63,8 @@ def meta_regression(X: Array, y: Array, variance: Array, level: float = 0.95) ->
     say, q < 1 narrows the intervals, which is kept: errors of peaks were measured to be too wide
     rather than too narrow (docs/methods.md).
 
+    Given variances are estimates: see `steadied` for those that are taken for too small.
+
     Args:
         X: design, shape (k, p), full column rank.
         y: one value a condition, shape (k,).
@@ -68,6 +72,7 @@ def meta_regression(X: Array, y: Array, variance: Array, level: float = 0.95) ->
         level: coverage of the intervals.
     """
     k, p = X.shape
+    variance = steadied(variance)
     freedom = k - p
     tau2, converged = _paule_mandel(X, y, variance, freedom)
     beta, bread = _weighted(X, y, 1.0 / (variance + tau2))
@@ -87,12 +92,27 @@ def meta_regression(X: Array, y: Array, variance: Array, level: float = 0.95) ->
         tau2=tau2,
         heterogeneity=_q(X, y, 1.0 / variance),
         scale=scale,
+        variance=variance,
         residuals=residuals,
         leverages=leverages,
         degrees_of_freedom=freedom,
         quantile=half,
         converged=converged,
     )
+
+
+def steadied(variance: Array) -> Array:
+    """The variances with those below their median raised to it.
+
+    The variance of a peak is itself known to a factor of two or so, and a regression weighted by
+    it trusts those most that came out too small by chance: with variances that say nothing (both
+    true and given ones spread by half an e-fold) nominal 95 % intervals of weighted fits covered
+    0.91 to 0.92, those of steadied ones 0.93 to 0.95 (docs/methods.md).
+
+    Args:
+        variance: shape (k,), positive.
+    """
+    return np.maximum(variance, np.median(variance)) if len(variance) else variance
 
 
 def _weighted(X: Array, y: Array, weight: Array) -> tuple[Array, Array]:

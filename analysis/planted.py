@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.landscape import Landscape
+from analysis.maximum import NEAR_OPTIMAL
 
 _FINE = np.linspace(-8.0, 12.0, 8001)
 
@@ -35,6 +36,7 @@ class Shape:
     softness: float = 0.6
     slope: float = 0.013
     rise: float = 0.0
+    train_top: float = 1.0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Mean accuracy at x octaves above the anchor."""
@@ -49,9 +51,36 @@ class Shape:
         """Height of the cliff, 0 to 1: also the share of seeds that train where it is bimodal."""
         return 1.0 / (1.0 + np.exp(-np.clip((x - self.cliff) / self.width, -60.0, 60.0)))
 
+    def train_accuracy(self, x: np.ndarray) -> np.ndarray:
+        """Mean training accuracy: the cliff alone."""
+        return self.chance + self.trained_share(x) * (self.train_top - self.chance)
+
     def peak(self) -> float:
         """The maximum's x, octaves above the anchor, to 0.0025 octave."""
         return float(_FINE[np.argmax(self(_FINE))])
+
+    def landmarks(self, last: float, near_optimal: float = NEAR_OPTIMAL) -> dict[str, float]:
+        """True landmarks, octaves above the anchor, to 0.0025 octave; NaN where there is none.
+
+        Args:
+            last: x of the largest batch size, which the half-fall is measured to.
+            near_optimal: accuracy below the best that still counts as near-optimal.
+        """
+        accuracy = self(_FINE)
+        top = int(np.argmax(accuracy))
+        near = np.flatnonzero(accuracy < accuracy[top] - near_optimal)
+        left, right = near[near < top], near[near > top]
+        end = float(self(np.array([last]))[0])
+        half = 0.5 * (float(accuracy[top]) + end)
+        fallen = np.flatnonzero((accuracy < half) & (np.arange(len(_FINE)) > top))
+        trained = np.flatnonzero(self.trained_share(_FINE) >= 0.5)
+        return {
+            "edge": float(_FINE[trained[0]]) if trained[0] > 0 else math.nan,
+            "near_optimal_low": float(_FINE[left[-1]]) if len(left) else math.nan,
+            "optimum": float(_FINE[top]),
+            "near_optimal_high": float(_FINE[right[0]]) if len(right) else math.nan,
+            "half_fall": float(_FINE[fallen[0]]) if len(fallen) else math.nan,
+        }
 
 
 #: Families that the estimators are measured on.
@@ -60,6 +89,11 @@ FAMILIES: dict[str, Shape] = {
     "sharp": Shape(cliff=-2.0, shoulder=0.0, softness=0.3, slope=0.04, rise=0.04),
     "wide": Shape(cliff=-2.0, shoulder=0.8, slope=0.013),
     "no_cliff": Shape(cliff=-20.0, slope=0.03, rise=0.03),
+    "steep_between": Shape(cliff=-3.0, shoulder=0.0, softness=0.4, slope=0.03, rise=0.03),
+    "flat": Shape(cliff=-20.0, slope=0.0),
+    "rising": Shape(cliff=-20.0, shoulder=20.0, softness=0.6, slope=0.0, rise=0.01),
+    "falling": Shape(cliff=-20.0, shoulder=-20.0, softness=0.6, slope=0.01),
+    "cliff_then_flat": Shape(slope=0.0),
 }
 
 
@@ -117,12 +151,18 @@ class PlantedLaw:
 
 @dataclass(frozen=True)
 class PlantedCondition:
-    """One condition's truth: the batch size of the maximum of its mean curve."""
+    """One condition's truth: its landmarks, in samples; NaN where it has none.
+
+    Attributes:
+        batch_size_opt: of the maximum of its mean curve.
+        landmarks: by the names of `analysis.estimates.LANDMARKS`.
+    """
 
     learning_rate: float
     momentum: float
     train_size: int
     batch_size_opt: float
+    landmarks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +196,11 @@ def plant(law: PlantedLaw, seed: int) -> PlantedLandscape:
         shape = _placed(law, eps, m, n)
         peak = expected + shift
         anchor = peak - law.shape.peak()
-        true_peak = anchor + shape.peak()
-        truth.append(PlantedCondition(eps, m, n, 2.0**true_peak))
-        for batch_size in _batch_sizes(law, expected, phase, n):
+        sizes = _batch_sizes(law, expected, phase, n)
+        found = shape.landmarks(math.log2(sizes[-1]) - anchor)
+        true = {name: 2.0 ** (anchor + x) for name, x in found.items()}
+        truth.append(PlantedCondition(eps, m, n, true["optimum"], true))
+        for batch_size in sizes:
             x = np.array([math.log2(batch_size) - anchor])
             rows += _trials(law, shape, x, rng, eps=eps, m=m, n=n, batch_size=batch_size)
     trials = pd.DataFrame(rows)
@@ -201,14 +243,17 @@ def _trials(
     batch_size: int,
 ) -> list[dict[str, object]]:
     share = shape.trained_share(x)
-    noise = law.noise * (1 + 4 * law.cliff_noise * share * (1 - share))
-    noise = noise * rng.standard_normal(law.n_seeds)
+    scale = law.noise * (1 + 4 * law.cliff_noise * share * (1 - share))
+    noise = scale * rng.standard_normal(law.n_seeds)
+    train_noise = scale * rng.standard_normal(law.n_seeds) * 2.0 * np.sqrt(share * (1 - share))
     if law.bimodal:
         trains = rng.random(law.n_seeds) < share
         flat = replace(shape, cliff=-1e3)
         accuracy = np.where(trains, flat(x), shape.chance) + noise
+        train = np.where(trains, flat.train_accuracy(x), shape.chance) + train_noise
     else:
         accuracy = shape(x) + noise
+        train = shape.train_accuracy(x) + train_noise
     diverged = law.diverge_below is not None and float(x[0]) < shape.cliff - law.diverge_below
     return [
         {
@@ -223,6 +268,7 @@ def _trials(
             "seed": seed,
             "status": "diverged" if diverged else "completed",
             "n_classes": law.n_classes,
+            "train_accuracy": float(np.clip(train[seed], 0.0, 1.0)),
             "test_accuracy": float(np.clip(value, 0.0, 1.0)),
         }
         for seed, value in enumerate(accuracy)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,42 +11,89 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.budget_column import fill_budget
+from analysis.cell_values import (
+    NOT_GIVEN,
+    SIGNIFICANT_DIGITS,
+    name_cells,
+    number_cells,
+    plain_cells,
+)
+from analysis.column_names import absent_column, own_names
+from analysis.csv_text import read_csv_text, shown
+from analysis.decimal_commas import to_decimal_points
 from analysis.training_runs import OBSERVATION_COLUMNS, one_row_a_run
 from explorer.errors import InputError
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED, STATUSES, TRIALS_SCHEMA
 
 REQUIRED = ("batch_size", "learning_rate", "train_size", "seed", "test_accuracy")
-_INTEGERS = ("batch_size", "train_size", "seed", "n_classes", "steps", "steps_done", "evaluations")
+_COUNTS = (
+    "batch_size",
+    "train_size",
+    "seed",
+    "n_classes",
+    "steps",
+    "steps_done",
+    "evaluations",
+    "validation_size",
+)
 _ACCURACIES = ("train_accuracy", "test_accuracy", "validation_accuracy", "best_test_accuracy")
+_LOSSES = ("train_loss", "test_loss", "validation_loss")
 _NUMBERS = (
-    *_INTEGERS,
+    *_COUNTS,
     *_ACCURACIES,
+    *_LOSSES,
     "learning_rate",
     "momentum",
     "weight_decay",
     "clip_norm",
     "final_decay",
     "budget_value",
-    "validation_size",
-    "train_loss",
-    "test_loss",
-    "validation_loss",
+    "epochs",
 )
 _TEXTS = ("dataset", "model", "budget", "sampling", "status", "dataset_source", "model_source")
-_NOT_GIVEN = "not given"
+#: Columns with a meaning here; the others of TRIALS_SCHEMA are passed over in silence.
+KNOWN = (*_NUMBERS, *_TEXTS, "trial_id", "data_sha256")
 _KEY = ("dataset", "model", "budget", "budget_value", "weight_decay", "clip_norm", "final_decay")
-_SIGNIFICANT_DIGITS = 12
 _SHOWN_VALUES = 3
+_AT_LEAST_0 = (
+    "steps",
+    "steps_done",
+    "evaluations",
+    "validation_size",
+    "weight_decay",
+    "final_decay",
+    "epochs",
+)
+_ABOVE_0 = ("learning_rate", "clip_norm", "budget_value")
+#: How other trackers call a status.
+_THEIR_STATUSES = {
+    "finished": COMPLETED,
+    "complete": COMPLETED,
+    "crashed": FAILED,
+    "fail": FAILED,
+    "killed": FAILED,
+}
+#: What pandas names the column of its row labels, in CSV and in Parquet.
+_ROW_LABELS = re.compile(r"\(unnamed column 1\)|Unnamed: 0|__index_level_0__")
 
 
-def read_results_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_results_file(
+    path: Path, columns: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """Read and check one file; every doubt is a refusal or a note, never a guess in silence.
 
-    Needed columns are REQUIRED; `momentum` is 0 where absent. CSV may be separated by commas,
-    semicolons or tabs, with or without a byte-order mark; a decimal comma is refused by name.
-    Accuracies in percent become fractions. A missing accuracy needs a `status` column, since a
-    diverged trial counts at chance and a failed one not at all. Columns that TRIALS_SCHEMA does
-    not have are ignored; a note names those that vary, since trials that differ in them are pooled.
+    Needed columns are REQUIRED; `momentum` is 0 where absent. Columns are renamed as `columns`
+    says, then by `analysis.column_names.OTHER_NAMES`. CSV is read by `analysis.csv_text`, decimal
+    commas by `analysis.decimal_commas`. Without a budget column, `analysis.budget_column` finds
+    the budget from steps or epochs. Accuracies in percent become fractions. A missing accuracy
+    needs a `status` column, since a diverged trial counts at chance and a failed one not at all.
+    Columns without a meaning here are ignored; a note names those that vary, since trials that
+    differ in them are pooled.
+
+    Args:
+        path: a CSV or Parquet file.
+        columns: our name -> the file's name, for columns that are called otherwise there.
 
     Returns:
         One row a trial, and sentences on what was assumed or converted.
@@ -53,37 +101,46 @@ def read_results_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
     Raises:
         InputError: one sentence with the file, the row (header is row 1), the column, the value.
     """
-    frame = _read(path)
-    notes: list[str] = []
+    frame, separator = _read(path)
+    needed = (*REQUIRED, "momentum")
+    names = [str(name) for name in frame.columns]
+    names, notes = own_names(path, names, columns or {}, KNOWN, needed)
+    frame.columns = pd.Index(names)
     absent = [name for name in REQUIRED if name not in frame.columns]
     if absent:
-        raise InputError(
-            f"{path} has no column {absent[0]}; it has {', '.join(map(str, frame.columns))}."
-        )
+        raise absent_column(path, absent[0], names)
     if frame.empty:
         raise InputError(f"{path} has columns but no rows.")
+    if separator is not None:
+        counts = (*_COUNTS, "budget_value", "epochs")
+        notes += to_decimal_points(path, frame, separator, _NUMBERS, counts)
     if "momentum" not in frame.columns:
         frame["momentum"] = 0.0
         notes.append(f"{path.name} has no momentum column: momentum is taken as 0.")
-    unknown = [name for name in frame.columns if name not in TRIALS_SCHEMA.names]
-    for name in unknown:
-        frame[name] = frame[name].map(str)  # whatever it holds, it can now be compared
+    unknown = [n for n in frame.columns if n not in KNOWN and n not in TRIALS_SCHEMA.names]
+    frame = frame.drop(columns=[name for name in unknown if _is_row_label(name, frame[name])])
+    unknown = [name for name in unknown if name in frame.columns]
+    for name in frame.columns:
+        if name in _TEXTS:
+            frame[name] = name_cells(path, name, frame[name])
+        elif name not in _NUMBERS:
+            text = plain_cells(frame[name])
+            frame[name] = text if name in unknown else text.astype(object)
     notes += _ignored(path, frame[unknown])
-    for name in _NUMBERS:
-        if name in frame.columns:
-            frame[name] = _numbers(path, name, frame[name])
-    for name in _TEXTS:
-        if name in frame.columns:
-            frame[name] = frame[name].astype(object).where(frame[name].notna(), _NOT_GIVEN)
-            frame[name] = frame[name].map(str)
-    for name in ("dataset", "model", "budget"):
+    for name in [name for name in _NUMBERS if name in frame.columns]:
+        exact = name in (*_COUNTS, *_ACCURACIES, *_LOSSES)
+        frame[name] = number_cells(path, name, frame[name], exact)
+    for name in ("dataset", "model"):
         if name not in frame.columns:
-            frame[name] = _NOT_GIVEN
+            frame[name] = NOT_GIVEN
     _check_ranges(path, frame)
-    _set_status(path, frame)
+    notes += _set_status(path, frame)
     for name in _ACCURACIES:
         if name in frame.columns:
             notes += _to_fractions(path, name, frame)
+    notes += fill_budget(path, frame)
+    if "budget" not in frame.columns:
+        frame["budget"] = NOT_GIVEN
     frame, repeats = _one_row_a_trial(path, frame, unknown)
     return frame, notes + repeats
 
@@ -94,9 +151,9 @@ def _ignored(path: Path, unknown: pd.DataFrame) -> list[str]:
     for name in unknown.columns:
         values = unknown[name].unique()
         if len(values) > 1:
-            shown = ", ".join(values[:_SHOWN_VALUES])
+            first = ["empty" if pd.isna(v) else shown(v) for v in values[:_SHOWN_VALUES]]
             more = ", ..." if len(values) > _SHOWN_VALUES else ""
-            varying.append(f"{name or '(no name)'} ({len(values)} values: {shown}{more})")
+            varying.append(f"{shown(name)} ({len(values)} values: {', '.join(first)}{more})")
     if not varying:
         return []
     return [
@@ -106,7 +163,8 @@ def _ignored(path: Path, unknown: pd.DataFrame) -> list[str]:
     ]
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path) -> tuple[pd.DataFrame, str | None]:
+    """The file's cells, the index being its rows, and what separates them in a CSV file."""
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     if path.is_dir():
@@ -115,118 +173,99 @@ def _read(path: Path) -> pd.DataFrame:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
         if is_parquet or path.suffix.lower() in (".parquet", ".pq"):
-            return pd.DataFrame(pq.read_table(path).to_pandas())
-        return _read_csv(path)
+            return _read_parquet(path), None
+        table = read_csv_text(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except pa.ArrowInvalid as error:
+        reason = shown(error.strerror or error).rstrip(".")
+        raise InputError(f"{path} cannot be read: {reason}.") from error
+    return table.frame, table.separator
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        file = pq.ParquetFile(path)
+        names = file.schema_arrow.names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"{path} names the column {shown(twice[0])} twice.")
+        table = file.read().replace_schema_metadata(None)  # or columns would hide in the index
+        frame = pd.DataFrame(table.to_pandas())
+        frame.index = pd.RangeIndex(2, len(frame) + 2)
+        for name in names:
+            column = frame[name]
+            if not (pd.api.types.is_any_real_numeric_dtype(column) or column.dtype == bool):
+                frame[name] = plain_cells(column)
+    except (pa.ArrowException, ValueError, OverflowError) as error:  # text that is no UTF-8, too
         raise InputError(f"{path} is not a readable Parquet file.") from error
+    return frame
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """CSV with its separator found from the header; all cells as text, checked later by column."""
-    try:
-        header = path.read_text(encoding="utf-8-sig").split("\n", 1)[0]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start}).") from error
-    if not header.strip():
-        raise InputError(f"{path} is empty: a first line with column names is needed.")
-    separator = max(",;\t", key=header.count)
-    names = next(csv.reader([header.strip("\r")], delimiter=separator))
-    names = [name.strip() for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path} names the column {twice[0]} twice.")
-    try:
-        return pd.read_csv(
-            path,
-            sep=separator,
-            names=names,
-            header=0,
-            index_col=False,
-            dtype=str,
-            encoding="utf-8-sig",
-            skipinitialspace=True,
-            skip_blank_lines=True,
-            na_values=["", "NA", "nan", "NaN", "null", "None"],
-            keep_default_na=False,
-            on_bad_lines="error",
-        )
-    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
-        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip().rstrip(".")
-        raise InputError(f"{path} is not a regular CSV table: {reason}.") from error
-
-
-def _numbers(path: Path, name: str, column: pd.Series) -> pd.Series:
-    """The column as float64, refused at its first cell that is no number."""
-    if column.dtype == bool:
-        raise InputError(f"{path}: column {name} holds true and false where numbers are needed.")
-    values = pd.to_numeric(column, errors="coerce").astype("float64")
-    text = column.astype(object)
-    bad = values.isna() & column.notna() & ~text.map(lambda v: str(v).strip().lower() == "nan")
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        value = text.iloc[row]
-        hint = " (write decimals with a point)" if "," in str(value) else ""
-        raise InputError(
-            f"{path}, row {row + 2}: {name} is {str(value)!r}, which is no number{hint}."
-        )
-    if name in _ACCURACIES or name.endswith("_loss"):
-        return values.where(np.isfinite(values))
-    rounded = [float(f"{v:.{_SIGNIFICANT_DIGITS}g}") for v in values.to_numpy()]
-    return pd.Series(rounded, index=column.index, dtype="float64")
+def _is_row_label(name: str, column: pd.Series) -> bool:
+    """Whether it is the column of row labels 0, 1, 2... that pandas writes unasked."""
+    if not _ROW_LABELS.fullmatch(name):
+        return False
+    return bool((column.map(str) == [str(i) for i in range(len(column))]).all())
 
 
 def _refuse_where(path: Path, frame: pd.DataFrame, name: str, bad: pd.Series, why: str) -> None:
     """Raise at the first row where `bad`; pandas compares NaN as false, so nulls pass ranges."""
     if bad.any():
-        row = int(np.flatnonzero(bad.to_numpy())[0])
-        value = frame[name].iloc[row]
-        shown = "empty" if pd.isna(value) else f"{value:g}"
-        raise InputError(f"{path}, row {row + 2}: {name} is {shown}, {why}.")
+        at = int(np.flatnonzero(bad.to_numpy())[0])
+        value = frame[name].iloc[at]
+        text = "empty" if pd.isna(value) else f"{value:.{SIGNIFICANT_DIGITS}g}"
+        raise InputError(f"{path}, row {frame.index[at]}: {name} is {text}, {why}.")
 
 
 def _check_ranges(path: Path, frame: pd.DataFrame) -> None:
+    for name in [name for name in _LOSSES if name in frame.columns]:
+        frame[name] = frame[name].where(np.isfinite(frame[name]))  # of a diverged trial
     for name in ("batch_size", "learning_rate", "momentum", "train_size", "seed"):
         bad = ~np.isfinite(frame[name])
         _refuse_where(path, frame, name, bad, "but every row needs a number there")
-    for name in _INTEGERS:
+    for name in [name for name in _NUMBERS if name in frame.columns and name not in _ACCURACIES]:
+        _refuse_where(path, frame, name, np.isinf(frame[name]), "but must be finite")
+    for name in [name for name in _COUNTS if name in frame.columns]:
+        bad = (frame[name] != np.round(frame[name])) & frame[name].notna()
+        _refuse_where(path, frame, name, bad, "which is no whole number")
+        _refuse_where(path, frame, name, frame[name].abs() >= 2**53, "too large for a count")
+    for name, least in (("batch_size", 1), ("train_size", 1), ("n_classes", 2)):
         if name in frame.columns:
-            bad = frame[name] != np.round(frame[name])
-            bad &= frame[name].notna()
-            _refuse_where(path, frame, name, bad, "which is no whole number")
-    for name in _INTEGERS:
-        if name in frame:
-            _refuse_where(path, frame, name, frame[name].abs() > 2**53, "too large for a count")
-    for name in ("batch_size", "train_size"):
-        _refuse_where(path, frame, name, frame[name] < 1, "but must be at least 1")
-        frame[name] = frame[name].astype("int64")
-    bad = frame["learning_rate"] <= 0
-    _refuse_where(path, frame, "learning_rate", bad, "but must be above 0")
+            bad = frame[name] < least
+            _refuse_where(path, frame, name, bad, f"but must be at least {least}")
+    for name in _AT_LEAST_0:
+        if name in frame.columns:
+            _refuse_where(path, frame, name, frame[name] < 0, "but must be at least 0")
+    for name in _ABOVE_0:
+        if name in frame.columns:
+            _refuse_where(path, frame, name, frame[name] <= 0, "but must be above 0")
     bad = (frame["momentum"] < 0) | (frame["momentum"] >= 1)
     _refuse_where(path, frame, "momentum", bad, "but must lie in [0, 1)")
     bad = frame["batch_size"] > frame["train_size"]
     _refuse_where(path, frame, "batch_size", bad, "more than its train_size")
-    if "n_classes" in frame.columns:
-        _refuse_where(path, frame, "n_classes", frame["n_classes"] < 2, "but must be at least 2")
-    frame["seed"] = frame["seed"].astype("int64")
+    for name in ("batch_size", "train_size", "seed"):
+        frame[name] = frame[name].astype("int64")
 
 
-def _set_status(path: Path, frame: pd.DataFrame) -> None:
+def _set_status(path: Path, frame: pd.DataFrame) -> list[str]:
     """Fill `status`; an accuracy may be absent only where the trial is not called completed."""
     if "status" not in frame.columns:
         frame["status"] = COMPLETED
-    frame["status"] = frame["status"].str.strip().str.lower()
+    given = frame["status"].str.lower()
+    frame["status"] = given.replace(_THEIR_STATUSES)
     unknown = ~frame["status"].isin(STATUSES)
     if unknown.any():
-        row = int(np.flatnonzero(unknown)[0])
+        at = int(np.flatnonzero(unknown)[0])
+        value = given.iloc[at]
+        text = "empty" if value == NOT_GIVEN else repr(shown(value))
         raise InputError(
-            f"{path}, row {row + 2}: status is {frame['status'].iloc[row]!r},"
+            f"{path}, row {frame.index[at]}: status is {text},"
             f" not {COMPLETED}, {DIVERGED} or {FAILED}."
         )
     bad = frame["test_accuracy"].isna() & (frame["status"] == COMPLETED)
     why = f"and nothing says why: add a column status with {DIVERGED} or {FAILED} there"
     _refuse_where(path, frame, "test_accuracy", bad, why)
+    theirs = [f"{name} as {own}" for name, own in _THEIR_STATUSES.items() if (given == name).any()]
+    return [f"Of the statuses in {path.name}, {', '.join(theirs)} was read."] if theirs else []
 
 
 def _to_fractions(path: Path, name: str, frame: pd.DataFrame) -> list[str]:
@@ -261,10 +300,15 @@ def _one_row_a_trial(
         trial = kept.loc[again]
         same = (kept[key] == trial[key]) | (kept[key].isna() & trial[key].isna())
         first = kept.index[same.all(axis=1)][0]
-        differ = [str(name) for name in unknown if kept.at[first, name] != trial[name]]
+        differ = [shown(name) for name in unknown if kept.at[first, name] != trial[name]]
         hint = f"; they differ in {', '.join(differ)}, which is not understood" if differ else ""
+        lengths = [name for name in ("steps", "epochs") if name in kept.columns]
+        lengths = [name for name in lengths if kept.at[first, name] != trial[name]]
+        if lengths:
+            hint = f"; they differ in {' and '.join(lengths)}: columns budget and budget_value"
+            hint += " keep trials of unlike length apart"
         raise InputError(
-            f"{path}, rows {first + 2} and {again + 2} hold two results for one trial"
+            f"{path}, rows {first} and {again} hold two results for one trial"
             f" (batch_size {trial['batch_size']}, learning_rate {trial['learning_rate']:g},"
             f" seed {trial['seed']}){hint}."
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from analysis.law.report import to_dict as law_dict
+from analysis.law.text import report_tables, table
 from analysis.peaks import LEVEL, Peak
 from analysis.plain_values import plain
 from analysis.scaling import AXES, ScalingFit, ScalingReport
@@ -79,8 +80,19 @@ def _law(law: ScalingFit) -> dict[str, Any]:
         "at_center": {**plain(law.at_center), "center": _center(law)},
         **{name: getattr(law, name) for name in _LAW_NUMBERS},
         "residuals": list(law.residuals),
+        **law_dict(law.law),
         "sentences": list(law.sentences),
         "peaks": [_peak(peak) for peak in law.peaks],
+        "edge_metric": law.found.edge_metric,
+        "edge_fit": {
+            "width_octaves": law.found.edges.width,
+            "dispersion": law.found.edges.dispersion,
+            "n_cells": law.found.edges.n_cells,
+            "n_conditions": law.found.edges.n_conditions,
+            "converged": law.found.edges.converged,
+        },
+        "bimodality": law.found.bimodality,
+        "seed_correlation": law.found.seeds,
     }
     return {name: plain(value) for name, value in values.items()}
 
@@ -95,8 +107,10 @@ def _peak(peak: Peak) -> dict[str, Any]:
 
 
 def _law_text(law: ScalingFit) -> str:
-    interval_name, near_name = f"{100 * LEVEL:g} % interval", "within 0.5 points"
-    rows = [["learning_rate", "momentum", "N", "B_opt", interval_name, near_name, "seeds", "flags"]]
+    interval_name = f"{100 * LEVEL:g} % interval"
+    near_name = f"within {100 * law.near_optimal:g} points"
+    head = ["learning_rate", "momentum", "N", "B_opt", interval_name, near_name]
+    rows = [[*head, "edge", "p", "seeds", "flags"]]
     for p in law.peaks:
         interval = f"{_short(p.low)} - {_short(p.high)}"
         flags = ", ".join(p.flags)
@@ -108,6 +122,8 @@ def _law_text(law: ScalingFit) -> str:
                 _short(p.batch_size_opt),
                 interval,
                 f"{_short(p.near_optimal_low)} - {_short(p.near_optimal_high)}",
+                _short(p.batch_size_edge),
+                f"{p.peak_p:.2g}" if math.isfinite(p.peak_p) else "",
                 f"{p.n_seeds:g}",
                 flags,
             ]
@@ -122,17 +138,9 @@ def _law_text(law: ScalingFit) -> str:
     c = law.constant
     exponents.append(["constant c", _short(c.estimate), f"{_short(c.low)} - {_short(c.high)}"])
     title = f"Optimum batch size: {law.group.label}"
-    text = [title, "", _table(rows), "", _table(exponents), "", *law.sentences]
-    return "\n".join(text)
+    parts = [title, table(rows), table(exponents), *report_tables(law.law)]
+    return "\n\n".join([*parts, "\n".join(law.sentences)])
 
 
 def _short(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "unknown"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by spaces, the first row ruled off."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(t.ljust(w) for t, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    lines.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join(lines)

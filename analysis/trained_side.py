@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,18 @@ class TrainedSide:
         """The cells above the edge, by batch size."""
         return self.condition.cells[self.first :]
 
+    def of_trained_seeds(self) -> TrainedSide:
+        """The same side with every fitted cell's mean and variance over its trained seeds alone.
+
+        Where seeds either train or do not, the cliff is in the share that trains, not in the
+        accuracy of those that do: this curve has none.
+        """
+        cells = list(self.condition.cells)
+        for i in range(self.first, len(cells)):
+            c = cells[i]
+            cells[i] = replace(c, mean=c.trained_mean, variance=c.trained_variance, n=c.n_trained)
+        return replace(self, condition=replace(self.condition, cells=tuple(cells)), has_cliff=False)
+
     def curve(self, variance: Array) -> Curve:
         """The cell means as data for a smooth curve, with the edge as one more, uncertain point.
 
@@ -57,7 +69,7 @@ class TrainedSide:
             x = np.concatenate([[self.edge], x])
             y = np.concatenate([[self.half_height], y])
             variance = np.concatenate([[(_EDGE_UNCERTAINTY * self.height) ** 2], variance])
-        return Curve(x, y, variance, self.edge)
+        return Curve(x, y, variance, self.edge, self.height if self.has_cliff else 0.0)
 
 
 def trained_side(condition: Condition, chance: float) -> TrainedSide:

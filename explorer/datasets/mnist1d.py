@@ -15,6 +15,11 @@ logger = logging.getLogger(__name__)
 
 INFO = DatasetInfo("mnist1d", pool_size=20_000, test_size=10_000, input_shape=(40,), n_classes=10)
 
+#: The same distribution in another, larger pool, for training sets beyond 20,000 samples.
+LARGE_INFO = DatasetInfo(
+    "mnist1d-large", pool_size=128_000, test_size=10_000, input_shape=(40,), n_classes=10
+)
+
 _SEED = 42  # the library's own
 
 
@@ -24,17 +29,35 @@ def load() -> Dataset:
     The library permutes and normalizes over the whole sample it makes, so samples of two sizes
     share no row. Hence one pool for every train_size.
     """
-    key = f"mnist1d-{version('mnist1d')}-{INFO.pool_size}-{INFO.test_size}-{_SEED}"
-    return Dataset.from_arrays(INFO.name, *cached_arrays(key, _generate))
+    return Dataset.from_arrays(INFO.name, *cached_arrays(_cache_key(INFO), _generate))
+
+
+def load_large() -> Dataset:
+    """The pool of 128,000 training and 10,000 test samples; it shares no row with the other."""
+    arrays = cached_arrays(_cache_key(LARGE_INFO), _generate_large)
+    return Dataset.from_arrays(LARGE_INFO.name, *arrays)
+
+
+def _cache_key(info: DatasetInfo) -> str:
+    return f"mnist1d-{version('mnist1d')}-{info.pool_size}-{info.test_size}-{_SEED}"
 
 
 def _generate() -> tuple[Array, ...]:
     logger.info("Generating the MNIST-1D samples, once; this takes about 15 s.")
+    return _samples(INFO)
+
+
+def _generate_large() -> tuple[Array, ...]:
+    logger.info("Generating the large pool of MNIST-1D samples, once; this takes about 70 s.")
+    return _samples(LARGE_INFO)
+
+
+def _samples(info: DatasetInfo) -> tuple[Array, ...]:
     # The import seeds nothing, but brings a plotting library along: only when it is needed.
     from mnist1d.data import get_dataset_args, make_dataset
 
     arguments = get_dataset_args()
-    arguments.num_samples = INFO.pool_size + INFO.test_size
+    arguments.num_samples = info.pool_size + info.test_size
     arguments.seed = _SEED
     numpy_state, python_state = np.random.get_state(), random.getstate()
     try:
@@ -44,5 +67,5 @@ def _generate() -> tuple[Array, ...]:
         random.setstate(python_state)
     inputs = np.concatenate([made["x"], made["x_test"]]).astype(np.float32)
     labels = np.concatenate([made["y"], made["y_test"]]).astype(np.int64)
-    pool = INFO.pool_size
+    pool = info.pool_size
     return inputs[:pool], labels[:pool], inputs[pool:], labels[pool:]

@@ -13,6 +13,7 @@ from explorer.errors import InputError
 
 _LOADERS: dict[str, Callable[[], Dataset]] = {
     "mnist1d": mnist1d.load,
+    "mnist1d-large": mnist1d.load_large,
     "digits": digits.load,
     "mnist5k": mnist5k.load,
 }
@@ -20,6 +21,7 @@ _INFOS: dict[str, DatasetInfo] = {
     info.name: info
     for info in [
         mnist1d.INFO,
+        mnist1d.LARGE_INFO,
         digits.INFO,
         mnist5k.INFO,
         *(family.info for family in torchvision_images.FAMILIES.values()),

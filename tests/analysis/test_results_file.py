@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.landscape import Landscape
@@ -13,6 +15,9 @@ from explorer.errors import InputError
 
 HEADER = "batch_size,learning_rate,momentum,train_size,seed,test_accuracy"
 GOOD = ["16,0.1,0.9,1000,0,0.45", "16,0.1,0.9,1000,1,0.46", "32,0.1,0.9,1000,0,0.44"]
+GOOD_FRAME = pd.DataFrame(
+    [[float(cell) for cell in line.split(",")] for line in GOOD], columns=HEADER.split(",")
+)
 
 
 @pytest.fixture
@@ -108,7 +113,19 @@ def test_a_diverged_trial_may_lack_its_accuracy(write):
         ("16,0.1,0.9,1000,0,45", ["row 2", "fractions and percent"]),
         ("16,0.1,0.9,1000,0,145", ["row 5", "test_accuracy is 145"]),
         ("16,0.1,0.9,1000,0,0.7", ["rows 2 and 5", "two results", "batch_size 16"]),
-        ("16,0.1,0.9,1000,0,0.4,9,9", ["CSV"]),
+        ("16,0.1,0.9,1000,0,0.4,9,9", ["CSV", "row 5 has 8 cells"]),
+        ("16,0.1,0.9,1000,0,inf", ["row 5", "test_accuracy is inf"]),
+        ("16,0.1,0.9,1000,0,1e400", ["row 5", "test_accuracy is inf"]),
+        ("16,1e400,0.9,1000,0,0.4", ["row 5", "learning_rate is inf"]),
+        ("16,1e-400,0.9,1000,0,0.4", ["row 5", "learning_rate is 0"]),
+        ("16,=A1,0.9,1000,0,0.4", ["row 5", "learning_rate is '=A1'"]),
+        ("1_6,0.1,0.9,1000,0,0.4", ["row 5", "batch_size is '1_6'"]),
+        ("0x10,0.1,0.9,1000,0,0.4", ["row 5", "batch_size is '0x10'"]),
+        ("True,0.1,0.9,1000,0,0.4", ["row 5", "batch_size is 'True'"]),
+        ("16,0.1,0.9,1000," + "9" * 5000 + ",0.4", ["row 5", "seed is inf"]),
+        ("16,0.1,0.9,1000,9007199254740993,0.4", ["row 5", "seed", "too large"]),
+        ("16,0.1,0.9", ["row 5", "train_size is empty"]),
+        ("\n\n16,0.1,0.9,1000,0,", ["row 7", "test_accuracy"]),  # as a spreadsheet counts them
     ],
 )
 def test_bad_values_are_refused_by_row_column_and_value(write, refusal, line, words):
@@ -117,10 +134,9 @@ def test_bad_values_are_refused_by_row_column_and_value(write, refusal, line, wo
         assert word in message
 
 
-def test_decimal_commas_are_refused_with_advice(write, refusal):
-    header = HEADER.replace(",", ";")
-    message = refusal(write("16;0,1;0,9;1000;0;0,45", header=header))
-    assert "'0,45'" in message
+def test_a_decimal_comma_among_commas_is_refused_with_advice(write, refusal):
+    message = refusal(write('16,"0,1",0.9,1000,0,0.45'))
+    assert "row 2: learning_rate is '0,1'" in message
     assert "point" in message
 
 
@@ -128,13 +144,28 @@ def test_decimal_commas_are_refused_with_advice(write, refusal):
     ("content", "word"),
     [
         (b"", "empty"),
-        (b"\xff\xfe\x00bad", "UTF-8"),
+        (b" \n\n", "empty"),
+        (b"sep=;\n", "empty"),
+        (b",,\n,,\n", "only separators"),
+        (b"\xff\xfe\x00bad!", "not UTF-16"),
+        (b"\xff\xfe\x00\x00bad", "not UTF-32"),
+        (b"seed\xe4", "not UTF-8 text (byte 4)"),
+        (HEADER.encode("utf-16-le"), "NUL"),
+        (b"PK\x03\x04\x14", "Excel workbook or zip"),
+        (b"\x1f\x8b\x08", "gzip"),
         (b"PAR1 but not Parquet", "Parquet"),
         (HEADER.encode(), "no rows"),
         (b"a,b\n1,2\n", "no column batch_size"),
         (b"seed,seed\n1,2\n", "seed twice"),
         (f"{HEADER},status\n16,.1,.9,1000,0,.4,lost".encode(), "status is 'lost'"),
+        (f"{HEADER},status\n16,.1,.9,1000,0,.4,".encode(), "status is empty"),
         (f"{HEADER},n_classes\n16,.1,.9,1000,0,.4,1".encode(), "n_classes is 1"),
+        (f"{HEADER},clip_norm\n16,.1,.9,1000,0,.4,inf".encode(), "clip_norm is inf"),
+        (f"{HEADER},clip_norm\n16,.1,.9,1000,0,.4,0".encode(), "clip_norm is 0"),
+        (f"{HEADER},weight_decay\n16,.1,.9,1000,0,.4,-1".encode(), "weight_decay is -1"),
+        (f"{HEADER},steps\n16,.1,.9,1000,0,.4,1.5".encode(), "steps is 1.5"),
+        (f"{HEADER},model\n16,.1,.9,1000,0,.4,a\x1b[2J".encode(), "cannot be printed"),
+        (f'{HEADER}\n16,.1,.9,1000,0,".4\n'.encode(), "regular CSV table"),
     ],
 )
 def test_unusable_files_are_refused(tmp_path, refusal, content, word):
@@ -212,3 +243,56 @@ def test_unknown_columns_may_hold_anything(tmp_path):
 def test_two_results_of_one_observation_are_refused(write, refusal):
     lines = [GOOD[0] + ",10", "16,0.1,0.9,1000,0,0.7,10"]
     assert "two results" in refusal(write(*lines, header=HEADER + ",evaluations"))
+
+
+def test_seeds_are_exact(write):
+    lines = ["16,0.1,0.9,1000,1234567890123456,0.4", "16,0.1,0.9,1000,1234567890123457,0.5"]
+    frame, _ = read_results_file(write(*lines))
+    assert frame["seed"].tolist() == [1234567890123456, 1234567890123457]
+
+
+def test_other_trackers_statuses_are_read_and_that_is_said(write):
+    header = HEADER + ",status"
+    path = write(GOOD[0] + ",finished", GOOD[1] + ",CRASHED", GOOD[2] + ",completed", header=header)
+    frame, notes = read_results_file(path)
+    assert frame["status"].tolist() == ["completed", "failed", "completed"]
+    assert any("finished as completed, crashed as failed" in note for note in notes)
+
+
+def test_row_labels_of_pandas_are_no_difference(tmp_path):
+    frame = pd.concat([GOOD_FRAME, GOOD_FRAME.iloc[:1]], ignore_index=True)
+    frame.to_csv(tmp_path / "labelled.csv")
+    read, notes = read_results_file(tmp_path / "labelled.csv")
+    assert len(read) == 3
+    assert notes == ["1 row(s) of labelled.csv repeat another row and count once."]
+
+
+def test_an_index_of_parquet_is_a_column_like_others(tmp_path):
+    frame = GOOD_FRAME
+    frame.set_index(["batch_size", "seed"]).to_parquet(tmp_path / "indexed.parquet")
+    frame.iloc[[2, 0, 1]].to_parquet(tmp_path / "shuffled.parquet")
+    for name, order in (("indexed", [16, 16, 32]), ("shuffled", [32, 16, 16])):
+        read, _ = read_results_file(tmp_path / f"{name}.parquet")
+        assert read["batch_size"].tolist() == order
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("seed", [True, False, True], "column seed holds true and false"),
+        ("learning_rate", pd.to_datetime(["2026-01-01"] * 3), "row 2: learning_rate is '2026-01"),
+        ("learning_rate", [[0.1], [0.2], [0.3]], "row 2: learning_rate is '[0.1]'"),
+        ("learning_rate", ["0.1", None, "0.1"], "row 3: learning_rate is empty"),
+        ("learning_rate", ["0.1", "0,2", "0.1"], "row 3: learning_rate is '0,2'"),
+    ],
+)
+def test_parquet_columns_of_other_kinds_are_refused(tmp_path, refusal, column, values, words):
+    path = tmp_path / "results.parquet"
+    GOOD_FRAME.assign(**{column: values}).to_parquet(path)
+    assert words in refusal(path)
+
+
+def test_a_parquet_column_named_twice_is_refused(tmp_path, refusal):
+    path = tmp_path / "results.parquet"
+    pq.write_table(pa.table([[1], [2]], names=["seed", "seed"]), path)
+    assert "seed twice" in refusal(path)

@@ -24,6 +24,14 @@ def small_mnist1d(cache_path, monkeypatch):
 
 
 @pytest.fixture
+def small_large_mnist1d(cache_path, monkeypatch):
+    """The large pool of MNIST-1D with 600 + 100 samples."""
+    large = replace(mnist1d.LARGE_INFO, pool_size=600, test_size=100)
+    monkeypatch.setattr(mnist1d, "LARGE_INFO", large)
+    return cache_path
+
+
+@pytest.fixture
 def four_arrays():
     """Fitting arrays of three classes, fresh at each call so that a test may spoil one."""
 

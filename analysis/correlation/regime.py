@@ -1,0 +1,269 @@
+"""Where the claim stops: whether accuracy falls over all ratios B/eps, or only beyond a turn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.correlation.coefficients import spearman
+from analysis.correlation.splines import natural_spline, with_constant
+from analysis.correlation.strata import Cells
+from analysis.correlation.unimodal import OrderFits, order_fits, unimodal_fit
+
+Array = NDArray[np.float64]
+
+FALLS, RISES, TURNS, UNDECIDED = "falls", "rises", "turns", "undecided"
+_FEWEST_CELLS, _FEWEST_RATIOS = 10, 6
+_DRAWS, _INTERVAL_DRAWS = 999, 499
+_SEED = 20191
+_NEIGHBOURS, _NEIGHBOUR_SHARE = 4, 0.03  # on each side, for the local size of the noise
+_COLUMNS = 6
+_SMALLEST_SHARE = 1e-12  # of the total variance: a noise below it is rounding
+
+
+@dataclass(frozen=True)
+class Regime:
+    """The shape of accuracy against the ratio in one stratum.
+
+    Attributes:
+        stratum: its name.
+        n: cells; n_ratios: distinct ratios.
+        rho: Spearman's rho over all of them.
+        p_rise: that accuracy rises somewhere towards larger ratios, against "falls throughout".
+        p_fall: that it falls somewhere, against "rises throughout". Both allow for the maximum
+            having been chosen.
+        verdict: falls, rises, turns (rises, then falls) or undecided; empty where not tested.
+        turn, low, high: the ratio at which accuracy is highest and its interval; NaN unless the
+            verdict is turns.
+        censored_low, censored_high: the interval reaches the smallest or largest ratio sampled.
+        n_below, rho_below, n_above, rho_above: cells on each side of `turn`. The split was chosen
+            from these cells, so a p of these rho would be too small: p_rise is the test.
+        converged: whether the fits were made; least squares under an order has one solution.
+        reason: why nothing was tested; empty where it was.
+        sentence: the finding in words.
+    """
+
+    stratum: str
+    n: int
+    n_ratios: int
+    rho: float
+    p_rise: float = math.nan
+    p_fall: float = math.nan
+    verdict: str = ""
+    turn: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    censored_low: bool = False
+    censored_high: bool = False
+    n_below: int = 0
+    rho_below: float = math.nan
+    n_above: int = 0
+    rho_above: float = math.nan
+    converged: bool = False
+    reason: str = ""
+    sentence: str = ""
+
+
+def find_regime(stratum: str, cells: Cells, level: float) -> Regime:
+    """Compare "falls throughout" with "rises up to some ratio, then falls" (claim of Smith & Le).
+
+    Both are least squares under an order, over the distinct ratios. The statistic is the gain of
+    the second over the first in units of the residual variance (residual degrees of freedom are
+    cells less blocks, Meyer & Woodroofe 2000); its null distribution comes from draws without any
+    effect, the least favourable of the falling ones, with normal noise of the local size of the
+    residuals, so that noise which grows at small ratios counts as such. The interval of the turn
+    spans the splits whose fit is no worse than the best by more than the true split's is in the
+    share `level` of draws from a smooth curve with one maximum; it is conservative.
+
+    Args:
+        stratum: its name.
+        cells: of one stratum.
+        level: coverage of the interval; a p below 1 - level decides the verdict.
+    """
+    order = np.lexsort((cells.batch_size, cells.ratio))
+    ratio, y = cells.ratio[order], cells.accuracy[order]
+    levels, first, counts = np.unique(ratio, return_index=True, return_counts=True)
+    n = len(y)
+    enough = n >= _FEWEST_CELLS and len(levels) >= _FEWEST_RATIOS
+    rho = spearman(ratio, y) if n >= 2 else math.nan
+    if not enough or np.ptp(y) == 0.0:
+        reason = f"fewer than {_FEWEST_CELLS} cells or {_FEWEST_RATIOS} ratios"
+        reason = "accuracy is constant" if enough else reason
+        sentence = f"Where the fall stops is not tested: {reason}."
+        return Regime(stratum, n, len(levels), rho, reason=reason, sentence=sentence)
+    data = _Levels(ratio, y - y.mean(), levels, first, counts.astype(np.float64))
+    fits, rest = data.fit(data.y[None, :])
+    split = fits.best
+    noise = data.noise(int(split[0]), float(rest[0]))
+    rng = np.random.default_rng((_SEED, n))
+    rise, fall = _gains(fits, rest)
+    null_fits, null_rest = data.fit(_centred(noise * rng.standard_normal((_DRAWS, n))))
+    null_rise, null_fall = _gains(null_fits, null_rest)
+    p_rise = float((np.sum(null_rise >= rise[0]) + 1) / (_DRAWS + 1))
+    p_fall = float((np.sum(null_fall >= fall[0]) + 1) / (_DRAWS + 1))
+    alpha = 1.0 - level
+    verdict = {
+        (False, True): FALLS,
+        (True, False): RISES,
+        (True, True): TURNS,
+        (False, False): UNDECIDED,
+    }[p_rise < alpha, p_fall < alpha]
+    turn = low = high = math.nan
+    smallest, largest = float(levels[0]), float(levels[-1])
+    if verdict == TURNS:
+        gap = (fits.explained[0].max() - fits.explained[0]) / rest[0]
+        turn = _turn(levels, gap)
+        smooth, true_split = data.smooth_truth(turn)
+        draw_fits, draw_rest = data.fit(
+            _centred(smooth + noise * rng.standard_normal((_INTERVAL_DRAWS, n)))
+        )
+        lost = draw_fits.explained.max(axis=1) - _reached(draw_fits.explained, true_split)
+        accepted = np.flatnonzero(gap <= np.quantile(lost / draw_rest, level))
+        low = float(levels[max(accepted[0] - 1, 0)])
+        high = float(levels[min(accepted[-1], len(levels) - 1)])
+    below = ratio < turn if verdict == TURNS else np.zeros(n, dtype=bool)
+    found = Regime(
+        stratum=stratum,
+        n=n,
+        n_ratios=len(levels),
+        rho=rho,
+        p_rise=p_rise,
+        p_fall=p_fall,
+        verdict=verdict,
+        turn=turn,
+        low=low,
+        high=high,
+        censored_low=low <= smallest,
+        censored_high=high >= largest,
+        n_below=int(below.sum()),
+        rho_below=_side(ratio[below], y[below]),
+        n_above=int((~below).sum()) if verdict == TURNS else 0,
+        rho_above=_side(ratio[~below], y[~below]) if verdict == TURNS else math.nan,
+        converged=True,
+    )
+    return _with_sentence(found, smallest, largest)
+
+
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    """Cells sorted by ratio; y is centred, `first` starts each level, `counts` are its cells."""
+
+    ratio: Array
+    y: Array
+    levels: Array
+    first: NDArray[np.int64]
+    counts: Array
+
+    def fit(self, draws: Array) -> tuple[OrderFits, Array]:
+        """All order fits of draws [draws, cells], and each draw's residual variance."""
+        means = np.add.reduceat(draws, self.first, axis=1) / self.counts
+        fits = order_fits(means, self.counts)
+        explained, blocks = fits.at(fits.best)
+        total = np.sum(draws**2, axis=1)
+        freedom = np.maximum(draws.shape[1] - blocks, 1)
+        least = _SMALLEST_SHARE * np.maximum(total, np.finfo(float).tiny) / draws.shape[1]
+        return fits, np.maximum((total - explained) / freedom, least)
+
+    def noise(self, split: int, rest: float) -> Array:
+        """The standard deviation of each cell's noise about the unimodal fit, [cells].
+
+        A block's mean takes part of its cells' noise away, and all of it where it holds one cell:
+        squared residuals are scaled up for that, then averaged over the nearest cells.
+        """
+        means = np.add.reduceat(self.y, self.first) / self.counts
+        fit = np.repeat(unimodal_fit(means, self.counts, split), self.counts.astype(int))
+        _, block, size = np.unique(fit, return_inverse=True, return_counts=True)
+        size = size[block]
+        scaled = (self.y - fit) ** 2 * size / np.maximum(size - 1, 1)
+        known = (size > 1).astype(np.float64)
+        window = np.ones(2 * max(_NEIGHBOURS, round(_NEIGHBOUR_SHARE * len(self.y))) + 1)
+        weight = np.convolve(known, window)[len(window) // 2 :][: len(self.y)]
+        near = np.convolve(known * scaled, window)[len(window) // 2 :][: len(self.y)]
+        near = np.where(weight > 0, near / np.maximum(weight, 1), rest)
+        return np.sqrt(near)
+
+    def smooth_truth(self, turn: float) -> tuple[Array, int]:
+        """A smooth curve with one maximum, [cells], and the split at it, for draws of the interval.
+
+        Where the mean is quadratic around its maximum, the loss at the true split has one
+        distribution whatever the curvature and the noise, so that the curve need not be exact: a
+        spline, or where that has its maximum at an end, a parabola about `turn`.
+        """
+        x, at = np.log(self.ratio), math.log(turn)
+        design = with_constant(natural_spline(x, _COLUMNS))
+        curve = design @ np.linalg.lstsq(design, self.y, rcond=None)[0]
+        split = int(np.argmax(curve[self.first])) + 1
+        if not 1 < split < len(self.levels):
+            design = np.column_stack([np.ones(len(x)), -((x - at) ** 2)])
+            height, bend = np.linalg.lstsq(design, self.y, rcond=None)[0]
+            curve = height - max(bend, 0.0) * (x - at) ** 2
+            split = int(np.searchsorted(np.log(self.levels), at))
+        return curve, split
+
+
+def _centred(draws: Array) -> Array:
+    return np.asarray(draws - draws.mean(axis=1, keepdims=True))
+
+
+def _gains(fits: OrderFits, rest: Array) -> tuple[Array, Array]:
+    """Gain over falling throughout and over rising throughout, each [draws]."""
+    best = fits.explained.max(axis=1)
+    return (best - fits.explained[:, 0]) / rest, (best - fits.explained[:, -1]) / rest
+
+
+def _reached(explained: Array, split: int) -> Array:
+    """What a split must explain for the interval to hold `split`, [draws].
+
+    The interval spans from the first to the last split accepted, so it is enough that one on each
+    side is.
+    """
+    left, right = explained[:, : split + 1].max(axis=1), explained[:, split:].max(axis=1)
+    return np.asarray(np.minimum(left, right))
+
+
+def _turn(levels: Array, gap: Array) -> float:
+    """The ratio of the mean split over log ratio, weighted by the profile likelihood exp(-gap/2).
+
+    The best split alone jumps to single high cells.
+    """
+    logs = np.log(levels)
+    middle = 0.5 * (logs[1:] + logs[:-1])
+    weight = np.exp(-0.5 * (gap[1:-1] - gap[1:-1].min())) * np.diff(logs)
+    return math.exp(float(weight @ middle / weight.sum()))
+
+
+def _side(ratio: Array, y: Array) -> float:
+    return spearman(ratio, y) if len(y) >= 3 else math.nan
+
+
+def _with_sentence(found: Regime, smallest: float, largest: float) -> Regime:
+    p = f"p = {found.p_rise:.2g}"
+    between = f"between the ratios {smallest:.4g} and {largest:.4g}"
+    if found.verdict == TURNS:
+        low = "below the range" if found.censored_low else f"{found.low:.3g}"
+        high = "above the range" if found.censored_high else f"{found.high:.3g}"
+        sentence = (
+            f"Below the ratio {found.turn:.3g} [{low}, {high}] accuracy falls again:"
+            f" rho {found.rho_below:+.2f} on {found.n_below} cells below it,"
+            f" {found.rho_above:+.2f} on {found.n_above} above"
+            f" ({p} for the turn, its choice allowed for); a monotone fall is refuted."
+        )
+    elif found.verdict == FALLS:
+        sentence = (
+            f"Accuracy falls with the ratio over the whole range {between}: no turn is found"
+            f" ({p} for one), rho {found.rho:+.2f} on {found.n} cells."
+        )
+    elif found.verdict == RISES:
+        sentence = (
+            f"Accuracy rises with the ratio over the whole range {between} ({p}), rho"
+            f" {found.rho:+.2f} on {found.n} cells: the claimed fall is refuted here."
+        )
+    else:
+        sentence = (
+            f"Accuracy neither rises nor falls detectably {between} ({p} for a rise,"
+            f" p = {found.p_fall:.2g} for a fall), rho {found.rho:+.2f} on {found.n} cells."
+        )
+    return replace(found, sentence=sentence)

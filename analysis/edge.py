@@ -1,0 +1,183 @@
+"""The edge of trainability: the batch size at half the height of the cliff, for every condition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from analysis.cells import Condition
+from analysis.estimates import UNKNOWN, BatchSizeEstimate
+from analysis.trained_side import TrainedSide, trained_side
+
+Array = NDArray[np.float64]
+
+#: Cells within this many octaves of the interpolated edge take part.
+_REACH = 1.25
+#: Added to p (1 - p) in the variance of a height: scatter that does not vanish on the plateau.
+_FLOOR = 0.02
+_STARTS = (0.1, 0.25, 0.5)
+_MAX_STEPS = 100
+_TOLERANCE = 1e-8
+_WIDTHS = (0.02, 3.0)
+
+
+@dataclass(frozen=True)
+class EdgeFit:
+    """The cliffs of one group.
+
+    Attributes:
+        edges: one estimate a condition, in their order; open_low where no cell below half height
+            was sampled.
+        width: logistic scale of the cliff that all conditions share, octaves; NaN without a fit.
+        dispersion: mean squared residual in units of (p (1 - p) + 0.02) / seeds.
+        n_cells, n_conditions: that the width was fitted to.
+        converged: the Gauss-Newton steps ended, and all starts agree.
+    """
+
+    edges: tuple[BatchSizeEstimate, ...]
+    width: float
+    dispersion: float
+    n_cells: int
+    n_conditions: int
+    converged: bool
+
+
+def fit_edges(conditions: Sequence[Condition], chance: float, level: float = 0.95) -> EdgeFit:
+    """Fit height = 1 / (1 + exp(-(log2 B - edge) / width)) to the cells around every cliff.
+
+    The height of a cell is its mean above chance as a share of the condition's best cell. The
+    width is shared by the group; the edges are free. Quasi-likelihood for a share (Papke &
+    Wooldridge 1996): the scatter is measured, not assumed binomial, so that seeds may fall into
+    two heaps on the cliff or not. Where nothing is left to measure it by, the edge is the
+    interpolated one and its interval the two neighbouring batch sizes.
+
+    Args:
+        conditions: cell means of an accuracy, the training accuracy where there is one.
+        chance: accuracy of an untrained model.
+        level: coverage of the intervals.
+    """
+    sides = [trained_side(condition, chance) for condition in conditions]
+    found = [i for i, side in enumerate(sides) if side.has_cliff]
+    cliffs = [_Cliff.around(sides[i], chance) for i in found]
+    n_cells = sum(len(c.x) for c in cliffs)
+    freedom = n_cells - len(cliffs) - 1
+    fits = [_fit(cliffs, width) for width in _STARTS] if cliffs and freedom > 0 else []
+    fits = [fit for fit in fits if math.isfinite(fit.loss)]
+    best = min(fits, key=lambda fit: fit.loss) if fits else None
+    estimates = [_open(side) for side in sides]
+    for k, i in enumerate(found):
+        if best is not None and best.converged:
+            estimates[i] = _estimate(best, k, freedom, level)
+        else:
+            estimates[i] = _interpolated(sides[i])
+    agree = best is not None and all(abs(f.loss - best.loss) <= 1e-3 * best.loss for f in fits)
+    return EdgeFit(
+        tuple(estimates),
+        best.width if best else math.nan,
+        best.loss / freedom if best else math.nan,
+        n_cells,
+        len(cliffs),
+        best is not None and best.converged and agree,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Cliff:
+    """Cells around one edge: log2 batch sizes, heights in [0, 1], seeds; all of shape (n,)."""
+
+    start: float
+    x: Array
+    height: Array
+    n: Array
+
+    @classmethod
+    def around(cls, side: TrainedSide, chance: float) -> _Cliff:
+        cells = side.condition.cells
+        x = np.log2([c.batch_size for c in cells])
+        near = np.abs(x - side.edge) <= _REACH
+        near[[side.first - 1, side.first]] = True
+        means = np.array([c.mean for c in cells])
+        height = np.clip((means - chance) / side.height, 0.0, 1.0)
+        return cls(side.edge, x[near], height[near], np.array([c.n for c in cells], float)[near])
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Edges and width with the variance of the edges per unit of dispersion."""
+
+    edges: Array
+    width: float
+    variance: Array
+    loss: float
+    converged: bool
+
+
+def _fit(cliffs: Sequence[_Cliff], width: float) -> _Fit:
+    """Gauss-Newton from one width; the edges are eliminated, as each has only its own cells."""
+    x, height, n = (
+        np.concatenate([getattr(c, name) for c in cliffs]) for name in ("x", "height", "n")
+    )
+    owner = np.repeat(np.arange(len(cliffs)), [len(c.x) for c in cliffs])
+    edges = np.array([c.start for c in cliffs])
+    log_width = math.log(width)
+    converged = False
+    for _ in range(_MAX_STEPS):
+        scale = math.exp(log_width)
+        z = (x - edges[owner]) / scale
+        p = special.expit(z)
+        weight = n / (p * (1.0 - p) + _FLOOR)
+        slope = p * (1.0 - p)
+        by_edge, by_width = -slope / scale, -slope * z
+        a = _sums(owner, weight * by_edge**2, len(edges))
+        b = _sums(owner, weight * by_edge * by_width, len(edges))
+        residual = height - p
+        r_edge = _sums(owner, weight * by_edge * residual, len(edges))
+        a = np.maximum(a, 1e-12)
+        d = float(np.sum(weight * by_width**2) - np.sum(b**2 / a))
+        d = max(d, 1e-12)
+        step_width = (
+            float(np.sum(weight * by_width * residual)) - float(np.sum(b * r_edge / a))
+        ) / d
+        step_width = float(np.clip(step_width, -0.5, 0.5))
+        step_edges = np.clip((r_edge - b * step_width) / a, -0.5, 0.5)
+        edges = edges + step_edges
+        log_width = float(np.clip(log_width + step_width, *np.log(_WIDTHS)))
+        if max(abs(step_width), float(np.abs(step_edges).max())) < _TOLERANCE:
+            converged = True
+            break
+    variance = 1.0 / a + (b / a) ** 2 / d
+    loss = float(np.sum(weight * residual**2))
+    return _Fit(edges, math.exp(log_width), variance, loss, converged)
+
+
+def _sums(owner: NDArray[np.int64], values: Array, n: int) -> Array:
+    return np.asarray(np.bincount(owner, weights=values, minlength=n), dtype=np.float64)
+
+
+def _estimate(fit: _Fit, k: int, freedom: int, level: float) -> BatchSizeEstimate:
+    deviation = math.sqrt(fit.loss / freedom * float(fit.variance[k]))
+    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * deviation
+    edge = float(fit.edges[k])
+    return BatchSizeEstimate(
+        2.0**edge, 2.0 ** (edge - half), 2.0 ** (edge + half), deviation * math.log(2.0)
+    )
+
+
+def _interpolated(side: TrainedSide) -> BatchSizeEstimate:
+    cells = side.condition.cells
+    low, high = cells[side.first - 1].batch_size, cells[side.first].batch_size
+    uniform = math.log(high / low) / math.sqrt(12.0)
+    return BatchSizeEstimate(2.0**side.edge, float(low), float(high), uniform)
+
+
+def _open(side: TrainedSide) -> BatchSizeEstimate:
+    """No cell below half height: the edge, if there is one, lies below the sampled batch sizes."""
+    smallest = side.condition.cells[0].batch_size
+    if side.height <= 0:
+        return UNKNOWN
+    return BatchSizeEstimate(math.nan, math.nan, float(smallest), math.nan, open_low=True)

@@ -1,0 +1,17 @@
+"""The papers' own printed tables, re-checked by recomputing them."""
+
+from analysis.published.claim import PublishedClaim
+from analysis.published.printed_values import PrintedRow, read_printed
+from analysis.published.recheck import PublishedCheck, recheck_published
+from analysis.published.text import to_dict, to_json, to_text
+
+__all__ = [
+    "PrintedRow",
+    "PublishedCheck",
+    "PublishedClaim",
+    "read_printed",
+    "recheck_published",
+    "to_dict",
+    "to_json",
+    "to_text",
+]

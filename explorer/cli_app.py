@@ -1,0 +1,104 @@
+"""The command line's app, its common options, and how commands print."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from explorer.store import Store
+
+INTERRUPTED = 130
+DEFAULT_STORE = "./explorer-store"
+DEFAULT_METRIC = "test_accuracy"
+
+app = typer.Typer(
+    name="explorer",
+    help="How batch size, learning rate, momentum and training-set size decide generalization.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+StoreOption = Annotated[
+    str,
+    typer.Option("--store", envvar="EXPLORER_STORE", help="Folder or URI of the results."),
+]
+StudyOption = Annotated[
+    str | None, typer.Option("--study", help="Which study; may be left out where there is one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print unrounded JSON.")]
+FromOption = Annotated[
+    Path | None, typer.Option("--from", help="Analyse this CSV or Parquet file, not the store.")
+]
+MetricOption = Annotated[str, typer.Option("--metric", help="Which accuracy column.")]
+Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; -vv: all.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only results and errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def open_store(location: str) -> Store:
+    """The store at a folder or URI; it must exist."""
+    from explorer.store import Store
+
+    return Store.open(location)
+
+
+def command_line(
+    name: str,
+    *,
+    store: str | None = None,
+    study: str | None = None,
+    source: Path | None = None,
+    metric: str | None = None,
+) -> str:
+    """A command as it would be typed, quoted for a shell; options at their default left out."""
+    words = ["explorer", name]
+    if source is not None:
+        words += ["--from", str(source)]
+    if store is not None and store != DEFAULT_STORE:
+        words += ["--store", store]
+    if study is not None:
+        words += ["--study", study]
+    if metric is not None and metric != DEFAULT_METRIC:
+        words += ["--metric", metric]
+    return shlex.join(words)
+
+
+def print_result(result: Any, as_json: bool, text: Callable[[], str]) -> None:
+    """Print a result as JSON or as text."""
+    if as_json:
+        _dump(result)
+    else:
+        typer.echo(text())
+
+
+def _dump(result: Any) -> None:
+    """Print as JSON, unrounded; what is not a finite number becomes null."""
+    from analysis.plain_values import plain
+
+    typer.echo(json.dumps(plain(result), indent=2, allow_nan=False))
+
+
+def log_to_stderr(verbose: int, quiet: bool) -> None:
+    """Send our own log, and with -v other packages' warnings, to the terminal."""
+    level = (
+        logging.ERROR if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
+    )
+    handler = logging.StreamHandler()
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.captureWarnings(True)  # other packages' warnings are shown with -v
+    for name in ("explorer", "analysis", "py.warnings"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+    if not verbose:
+        logging.getLogger("py.warnings").setLevel(logging.CRITICAL)
