@@ -12,6 +12,7 @@ from scipy import special, stats
 
 from analysis.cells import Condition
 from analysis.estimates import UNKNOWN, BatchSizeEstimate
+from analysis.trained_share import TrainedShares
 from analysis.trained_side import TrainedSide, trained_side
 
 Array = NDArray[np.float64]
@@ -34,7 +35,8 @@ class EdgeFit:
         edges: one estimate a condition, in their order; open_low where no cell below half height
             was sampled.
         width: logistic scale of the cliff that all conditions share, octaves; NaN without a fit.
-        dispersion: mean squared residual in units of (p (1 - p) + 0.02) / seeds.
+        dispersion: mean squared residual in units of (p (1 - p) + 0.02) / seeds; NaN where seeds
+            either train or do not, and the edge is that of their share.
         n_cells, n_conditions: that the width was fitted to.
         converged: the Gauss-Newton steps ended, and all starts agree.
     """
@@ -84,6 +86,40 @@ def fit_edges(conditions: Sequence[Condition], chance: float, level: float = 0.9
         len(cliffs),
         best is not None and best.converged and agree,
     )
+
+
+def edges_of_shares(
+    shares: TrainedShares, conditions: Sequence[Condition], chance: float, level: float = 0.95
+) -> EdgeFit:
+    """Edges where seeds either train or do not: the batch size at which half of them train.
+
+    Args:
+        shares: fitted to the same conditions.
+        conditions: cell means of an accuracy.
+        chance: accuracy of an untrained model.
+        level: coverage of the intervals.
+    """
+    estimates = []
+    n_cells = n_conditions = 0
+    for i, condition in enumerate(conditions):
+        side = trained_side(condition, chance)
+        if not side.has_cliff:
+            estimates.append(_open(side))
+            continue
+        grid, weight = shares.position(i)
+        cumulative = np.cumsum(weight) - 0.5 * weight
+        tail = 0.5 * (1.0 - level)
+        low, middle, high = np.interp([tail, 0.5, 1.0 - tail], cumulative, grid)
+        mean = float(weight @ grid)
+        step = float(grid[1] - grid[0])
+        deviation = math.sqrt(float(weight @ (grid - mean) ** 2) + step**2 / 12.0)
+        estimates.append(
+            BatchSizeEstimate(2.0**middle, 2.0**low, 2.0**high, deviation * math.log(2.0))
+        )
+        n_cells += len(condition.cells)
+        n_conditions += 1
+    width = float(shares.weights @ shares.widths)
+    return EdgeFit(tuple(estimates), width, math.nan, n_cells, n_conditions, n_conditions > 0)
 
 
 @dataclass(frozen=True, eq=False)

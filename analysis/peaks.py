@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.cells import Condition, GroupCells, group_cells
-from analysis.edge import EdgeFit, fit_edges
+from analysis.edge import EdgeFit, edges_of_shares, fit_edges
 from analysis.estimates import UNKNOWN, BatchSizeEstimate
 from analysis.gaussian_process import UNKNOWN_NOISE, Curve, fit_shared
 from analysis.landscape import CONDITION_COLUMNS, Group, Landscape
@@ -183,7 +183,10 @@ def _find_edges(trials: pd.DataFrame, metric: str, cells: GroupCells) -> _Edges:
         training = {_key(c): c for c in group_cells(trials, "train_accuracy").conditions}
     complete = {_key(c) for c in cells.conditions} <= set(training)
     used = tuple(training.values()) if complete else cells.conditions
-    fit = fit_edges(used, cells.chance)
+    if bimodality(used, cells.chance).found:
+        fit = edges_of_shares(fit_trained_shares(used), used, cells.chance)
+    else:
+        fit = fit_edges(used, cells.chance)
     by_condition = {_key(c): edge for c, edge in zip(used, fit.edges, strict=True)}
     name = "train_accuracy" if complete else metric
     return _Edges(name, fit, by_condition, training if complete else {})

@@ -78,6 +78,10 @@ class TrainedShares:
     positions: tuple[Array, ...]
     position_weights: tuple[Array, ...]
 
+    def position(self, curve: int) -> tuple[Array, Array]:
+        """Grid and posterior weights of one curve's position, over all widths."""
+        return self.positions[curve], self.weights @ self.position_weights[curve]
+
     def draws(self, curve: int, x: Array, n_draws: int, rng: np.random.Generator) -> Array:
         """Draws of the share of trained seeds of one curve, shape (n_draws, len(x))."""
         which = rng.choice(len(self.widths), size=n_draws, p=self.weights)

@@ -60,9 +60,7 @@ class Measured:
 def measure(law: PlantedLaw, seed: int) -> Measured:
     """Plant a landscape and analyse it as the command line would."""
     planted = plant(law, seed)
-    truth = {
-        (c.learning_rate, c.momentum, c.train_size): c.landmarks for c in planted.conditions
-    }
+    truth = {(c.learning_rate, c.momentum, c.train_size): c.landmarks for c in planted.conditions}
     start = time.perf_counter()
     table = find_peaks(planted.landscape)
     peaks = table.peaks

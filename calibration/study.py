@@ -97,10 +97,9 @@ def run(
         os.environ[name] = "1"  # before the workers import numpy
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        done = 0
-        for task, result in _as_they_come(pool, todo, start + 60.0 * minutes):
+        results = _as_they_come(pool, todo, start + 60.0 * minutes)
+        for done, (task, result) in enumerate(results, start=1):
             found.setdefault((task.family, task.n_seeds), {})[task.index] = result
-            done += 1
             progress(done, len(todo), time.monotonic() - start)
     return {key: [by_index[i] for i in sorted(by_index)] for key, by_index in found.items()}
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 DEFAULT_STORE = "./explorer-store"
 DEFAULT_METRIC = "test_accuracy"
+#: Percentage points.
+DEFAULT_NEAR_OPTIMAL = 0.5
 
 app = typer.Typer(
     name="explorer",
@@ -36,6 +38,13 @@ StudyOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print unrounded JSON.")]
 FromOption = Annotated[
     Path | None, typer.Option("--from", help="Analyse this CSV or Parquet file, not the store.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="What --from calls a column, as batch_size=bs; may be repeated."),
+]
+NearOptimalOption = Annotated[
+    float, typer.Option("--near-optimal", help="Points below the best that count as near-optimal.")
 ]
 MetricOption = Annotated[str, typer.Option("--metric", help="Which accuracy column.")]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; -vv: all.")]

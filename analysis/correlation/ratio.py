@@ -1,9 +1,8 @@
-"""Is it the ratio?  Whether batch size still explains accuracy once B/eps is known."""
+"""Is it the ratio: whether batch size still explains accuracy once B/eps is known."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -251,7 +250,7 @@ def refined_minimum(grid: Array, values: Array) -> Array:
     bend = left - 2.0 * middle + right
     shift = np.where(bend > 0, 0.5 * (left - right) / np.where(bend > 0, bend, 1.0), 0.0)
     at = grid[inner] + np.clip(shift, -0.5, 0.5) * (grid[1] - grid[0])
-    return np.where((i == 0) | (i == len(grid) - 1), grid[i], at)
+    return np.asarray(np.where((i == 0) | (i == len(grid) - 1), grid[i], at))
 
 
 def gain_interval(before: Array, after: Array, y: Array, level: float) -> tuple[float, float]:
@@ -289,8 +288,7 @@ def _why_not(cells: Cells) -> str:
         return f"fewer than {_FEWEST_CELLS} cells"
     if np.ptp(cells.accuracy) == 0.0:
         return "accuracy is constant"
-    few: Callable[[Array], bool] = lambda v: len(np.unique(v)) < 3  # noqa: E731
-    if few(cells.batch_size) or few(cells.learning_rate):
+    if min(len(np.unique(v)) for v in (cells.batch_size, cells.learning_rate)) < 3:
         return "fewer than three batch sizes or learning rates"
     return ""
 

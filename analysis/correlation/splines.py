@@ -39,7 +39,7 @@ def natural_spline(x: Array, columns: int) -> Array:
     return np.column_stack([z, *bends])
 
 
-def left_out_errors(design: Array, y: Array, folds: Array) -> Array:
+def left_out_errors(design: Array, y: Array, folds: NDArray[np.integer]) -> Array:
     """Errors of least squares on each fold when it is fitted to the others, [n].
 
     Args:

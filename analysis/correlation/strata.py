@@ -86,7 +86,11 @@ class Stratum:
     @property
     def label(self) -> str:
         """The stratum in one line."""
-        return ", ".join(_shown(name, value) for name, value in self.shown)
+        return self.label_without()
+
+    def label_without(self, *names: str) -> str:
+        """The label without some of its columns: the name of strata that differ in them."""
+        return ", ".join(_shown(name, v) for name, v in self.shown if name not in names)
 
     def value(self, name: str) -> Any:
         """The value of one of STRATUM_COLUMNS."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.law.condition import AXES, Design, LawPoint, design_of
 from analysis.law.exponent import Exponent
-from analysis.meta_regression import MetaRegression, meta_regression
+from analysis.meta_regression import MetaRegression, meta_regression, steadied
 
 Array = NDArray[np.float64]
 
@@ -41,8 +41,8 @@ class FreeLaw:
 
     @property
     def variances(self) -> Array:
-        """Shape (k,)."""
-        return np.array([p.variance for p in self.points])
+        """As the fit weighs them, see `analysis.meta_regression.steadied`; shape (k,)."""
+        return steadied(np.array([p.variance for p in self.points]))
 
     @property
     def converged(self) -> bool:

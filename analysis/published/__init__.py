@@ -1,6 +1,6 @@
 """The papers' own printed tables, re-checked by recomputing them."""
 
-from analysis.published.claim import PublishedClaim
+from analysis.claim import Claim
 from analysis.published.printed_values import PrintedRow, read_printed
 from analysis.published.recheck import PublishedCheck, recheck_published
 from analysis.published.text import to_dict, to_json, to_text
@@ -8,7 +8,7 @@ from analysis.published.text import to_dict, to_json, to_text
 __all__ = [
     "PrintedRow",
     "PublishedCheck",
-    "PublishedClaim",
+    "Claim",
     "read_printed",
     "recheck_published",
     "to_dict",

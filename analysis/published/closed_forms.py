@@ -9,7 +9,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
-from analysis.published.claim import REFUTED, SUPPORTED, PublishedClaim
+from analysis.claim import REFUTED, SUPPORTED, Claim
 
 _SIGMA = 1.3
 _BATCH_SIZES = (1, 4, 16, 64)
@@ -19,7 +19,7 @@ _TOLERANCE = 1e-6
 _FAR = 20.0
 
 
-def check_closed_forms() -> tuple[PublishedClaim, ...]:
+def check_closed_forms() -> tuple[Claim, ...]:
     """Gao & Zhong, equations 3, 4 and 28; He, Liu & Tao, corollary 1."""
     return (_density(), _mean_gradient(), _mean_distance(), _bound())
 
@@ -33,13 +33,13 @@ def _integral(f: Callable[[float], float], sd: float) -> float:
     return 2.0 * float(quad(f, 0.0, _FAR * sd, epsabs=0.0, epsrel=1e-11, limit=200)[0])
 
 
-def _density() -> PublishedClaim:
+def _density() -> Claim:
     """As printed, f(g) = sqrt(n)/(sigma sqrt(2 pi)) exp(-(g/(sigma sqrt(n)))^2 / 2)."""
     totals = {n: _integral(_printed_density(n), _SIGMA * math.sqrt(n)) for n in _BATCH_SIZES}
     holds = all(abs(total - 1.0) < _TOLERANCE for total in totals.values())
     listed = ", ".join(f"{totals[n]:.4g}" for n in _BATCH_SIZES)
     sizes = ", ".join(map(str, _BATCH_SIZES))
-    return PublishedClaim(
+    return Claim(
         claim="The mean gradient over a batch of n has the density printed as equation 3.",
         source="Gao & Zhong, equation 3",
         verdict=SUPPORTED if holds else REFUTED,
@@ -57,7 +57,7 @@ def _printed_density(n: int) -> Callable[[float], float]:
     return lambda g: height * math.exp(-0.5 * (g / (_SIGMA * math.sqrt(n))) ** 2)
 
 
-def _mean_gradient() -> PublishedClaim:
+def _mean_gradient() -> Claim:
     """E|g| for g normal with standard deviation sigma/sqrt(n), in units of that deviation."""
     density = _normal(1.0)
     constant = _integral(lambda g: abs(g) * density(g), 1.0)
@@ -71,7 +71,7 @@ def _mean_gradient() -> PublishedClaim:
     )
 
 
-def _mean_distance() -> PublishedClaim:
+def _mean_distance() -> Claim:
     """E|d| for d = g/(2a), in units of sigma/(a sqrt(n))."""
     density = _normal(0.5)
     constant = _integral(lambda d: abs(d) * density(d), 0.5)
@@ -87,9 +87,9 @@ def _mean_distance() -> PublishedClaim:
 
 def _constant(
     claim: str, source: str, printed: float, found: float, correct: str
-) -> PublishedClaim:
+) -> Claim:
     holds = abs(printed / found - 1.0) < _TOLERANCE
-    return PublishedClaim(
+    return Claim(
         claim=claim,
         source=source,
         verdict=SUPPORTED if holds else REFUTED,
@@ -102,7 +102,7 @@ def _constant(
     )
 
 
-def _bound() -> PublishedClaim:
+def _bound() -> Claim:
     """Where the part of theorem 2 that depends on r = |S|/eta, d ln r + tr(C A^-1)/(2r), is least.
 
     The corollary's condition, d > tr(C A^-1) / (2r), is r > r* = tr(C A^-1) / (2d).
@@ -119,7 +119,7 @@ def _bound() -> PublishedClaim:
         ratios.append(math.exp(float(found.x)) / r_star)
     off = float(np.max(np.abs(np.log(ratios))))
     holds = off < 1e-3  # a minimum is known to about the square root of float precision
-    return PublishedClaim(
+    return Claim(
         claim=(
             "Where d > tr(C A^-1) eta/(2|S|), the bound of theorem 2 rises with the ratio of batch"
             " size to learning rate."

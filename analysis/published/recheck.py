@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from analysis.published.claim import REFUTED, SUPPORTED, UNDECIDED, PublishedClaim
+from analysis.claim import REFUTED, SUPPORTED, UNDECIDED, Claim
 from analysis.published.closed_forms import check_closed_forms
 from analysis.published.missing_models import MissingModels, find_missing
 from analysis.published.printed_values import PrintedRow, read_printed
@@ -77,7 +77,7 @@ class PublishedCheck:
     n_missing_least: int
     n_missing_attainable: int
     n_missing_by_batch_size: int
-    claims: tuple[PublishedClaim, ...]
+    claims: tuple[Claim, ...]
 
 
 def recheck_published(rows: Sequence[PrintedRow] | None = None) -> PublishedCheck:
@@ -158,7 +158,7 @@ def _verdict(surely: bool, possibly: bool) -> str:
     return UNDECIDED if possibly else REFUTED
 
 
-def _almost_all(checks: Sequence[RowCheck]) -> PublishedClaim:
+def _almost_all(checks: Sequence[RowCheck]) -> Claim:
     single = [c for c in checks if c.row.kind != "ratio"]
     below = [_below(c, THRESHOLD) for c in single]
     n, yes, open_ = len(single), below.count(True), below.count(None)
@@ -168,7 +168,7 @@ def _almost_all(checks: Sequence[RowCheck]) -> PublishedClaim:
         finding += f"; {open_} more if {THRESHOLD:g} itself was rounded up"
     if others:
         finding += f". Not below: {'; '.join(others)}"
-    return PublishedClaim(
+    return Claim(
         claim=f"Almost all (here: at least {100 * ALMOST_ALL:g} %) single correlations have"
         f" p below {THRESHOLD:g}.",
         source=f"{SOURCE}, tables 1 and 2",
@@ -179,12 +179,12 @@ def _almost_all(checks: Sequence[RowCheck]) -> PublishedClaim:
     )
 
 
-def _all_pooled(checks: Sequence[RowCheck]) -> PublishedClaim:
+def _all_pooled(checks: Sequence[RowCheck]) -> Claim:
     pooled = [c for c in checks if c.row.kind == "ratio"]
     below = [_below(c, POOLED_BELOW) for c in pooled]
     others = [f"{c.row.p} is printed" for c, b in zip(pooled, below, strict=True) if not b]
     finding = f"{below.count(True)} of {len(pooled)}"
-    return PublishedClaim(
+    return Claim(
         claim=f"The p values of accuracy against the ratio are all below {POOLED_BELOW:g}.",
         source=f"{SOURCE}, table 3",
         verdict=_verdict(all(below), False not in below),
@@ -197,7 +197,7 @@ def _all_pooled(checks: Sequence[RowCheck]) -> PublishedClaim:
     )
 
 
-def _sizes(checks: Sequence[RowCheck], tables: Sequence[TableCheck]) -> PublishedClaim:
+def _sizes(checks: Sequence[RowCheck], tables: Sequence[TableCheck]) -> Claim:
     n_fit = sum(t.n_fit for t in tables)
     listed = ", ".join(f"{t.n_fit} of {t.n_rows} in table {t.table}" for t in tables)
     finding = f"The p values agree with coefficient and n for {listed}"
@@ -208,7 +208,7 @@ def _sizes(checks: Sequence[RowCheck], tables: Sequence[TableCheck]) -> Publishe
         finding += f". {c.row.label}: p = {c.row.p} fits rho = {c.row.rho} at no n"
         if c.corrections:
             finding += f", {' or '.join(c.corrections)} would: a misprinted exponent"
-    return PublishedClaim(
+    return Claim(
         claim="Every single group holds 20 networks and every pooled one 400.",
         source=f"{SOURCE}, tables 1 to 3",
         verdict=SUPPORTED if n_fit == len(checks) else REFUTED,
@@ -232,7 +232,7 @@ def _best_pairing(pooled: Sequence[PrintedRow]) -> int:
     return max(sum(fits[i][j] for i, j in enumerate(order)) for order in orders)
 
 
-def _grid_complete(n_models: int, least: int, missing: Sequence[MissingModels]) -> PublishedClaim:
+def _grid_complete(n_models: int, least: int, missing: Sequence[MissingModels]) -> Claim:
     parts = []
     for m in missing:
         if m.least == 0:
@@ -243,7 +243,7 @@ def _grid_complete(n_models: int, least: int, missing: Sequence[MissingModels]) 
     )
     finding += " printed right"
     finding += f": {'; '.join(parts)}" if parts else ""
-    return PublishedClaim(
+    return Claim(
         claim=f"{n_models:,} networks were trained and compared.",
         source=f"{SOURCE}, section on experiments",
         verdict=SUPPORTED if least == 0 else REFUTED,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.cells import group_cells
 from analysis.planted import PlantedLaw, plant
@@ -31,6 +35,62 @@ def test_means_and_variances_agree_with_plain_loops():
     assert n == len(trials)
     assert found.chance == pytest.approx(0.1)
     assert found.chance_known
+
+
+def test_trained_seeds_and_survivors_agree_with_plain_loops():
+    law = PlantedLaw(n_seeds=6, bimodal=True, diverge_below=0.3, missing=0.1)
+    trials = plant(law, seed=4).landscape.trials
+    split = both = 0
+    conditions = group_cells(trials, "test_accuracy").conditions
+    assert len(conditions) == 7
+    for condition in conditions:
+        values = {
+            cell.batch_size: [
+                (0.1 if r.status == "diverged" else r.test_accuracy, r.status != "diverged")
+                for r in trials.itertuples()
+                if (r.learning_rate, r.batch_size) == (condition.learning_rate, cell.batch_size)
+            ]
+            for cell in condition.cells
+        }
+        best = max(np.mean([v for v, _ in found]) for found in values.values())
+        half = 0.5 * (0.1 + best)
+        for cell in condition.cells:
+            trained = [v for v, _ in values[cell.batch_size] if v >= half]
+            survivors = [v for v, ok in values[cell.batch_size] if ok]
+            assert cell.n_trained == len(trained)
+            for mine, theirs in (
+                (cell.trained_mean, np.mean(trained) if trained else np.nan),
+                (cell.trained_variance, np.var(trained, ddof=1) if len(trained) > 1 else np.nan),
+                (cell.survivors_mean, np.mean(survivors) if survivors else np.nan),
+            ):
+                assert mine == pytest.approx(theirs, rel=1e-9, nan_ok=True)
+            split += 0 < cell.n_trained < cell.n
+            both += bool(survivors) and cell.n_diverged > 0
+    assert split >= 5
+    assert both == 0  # planted divergence takes whole cells
+
+
+def test_survivors_stand_beside_the_mean(rows):
+    trials = rows({16: 0.5, 32: 0.4}, n_seeds=4, sd=0.0)
+    trials.loc[0, "status"] = "diverged"
+    trials.loc[trials["batch_size"] == 32, "status"] = "diverged"
+    first, second = group_cells(trials, "test_accuracy").conditions[0].cells
+    assert first.mean == pytest.approx(0.4)
+    assert first.survivors_mean == pytest.approx(0.5)
+    assert second.mean == pytest.approx(0.1)
+    assert np.isnan(second.survivors_mean)
+    assert second.n_trained == 0
+    assert np.isnan(second.trained_mean)
+    assert np.isnan(second.trained_variance)
+
+
+@settings(max_examples=20)
+@given(order=st.permutations(range(24)))
+def test_the_order_of_rows_changes_no_bit(order, rows):
+    trials = rows({4: 0.2, 8: 0.4, 16: 0.45}, n_seeds=8, sd=0.1 / 3)
+    one, two = (group_cells(t, "test_accuracy") for t in (trials, trials.iloc[list(order)]))
+    for a, b in itertools.zip_longest(one.conditions[0].cells, two.conditions[0].cells):
+        assert repr(a) == repr(b)  # NaN is equal to NaN here
 
 
 def test_a_diverged_trial_counts_at_chance_whatever_it_recorded(rows):

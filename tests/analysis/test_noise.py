@@ -10,7 +10,7 @@ from analysis.noise import ASSUMED, pooled_variance
 
 
 def _cell(batch_size, variance, n):
-    return CellMean(batch_size, 0.5, variance, 0.4, 0.6, n, 0)
+    return CellMean(batch_size, 0.5, variance, 0.4, 0.6, n, 0, n, 0.5, variance, 0.5)
 
 
 def test_equal_noise_is_recovered_far_better_than_by_one_cell():

@@ -6,16 +6,68 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from analysis.estimates import LANDMARKS
 from analysis.planted import FAMILIES, PlantedLaw, Shape, plant
 
+#: Families that have no peak: monotone on what a landscape samples, from 2 octaves below the
+#: anchor to 3 above.
+PEAKLESS = ("flat", "rising", "falling", "cliff_then_flat")
+PEAKED = sorted(set(FAMILIES) - set(PEAKLESS))
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
+
+@pytest.mark.parametrize("name", PEAKED)
 def test_the_peak_of_a_shape_is_its_maximum(name):
     shape = FAMILIES[name]
     found = optimize.minimize_scalar(
         lambda x: -float(shape(np.array([x]))[0]), bounds=(-2.0, 3.0), method="bounded"
     )
     assert shape.peak() == pytest.approx(found.x, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "signs"),
+    [("flat", {0}), ("rising", {1}), ("falling", {-1}), ("cliff_then_flat", {1})],
+)
+def test_shapes_without_a_peak_are_monotone(name, signs):
+    steps = np.diff(FAMILIES[name](np.linspace(-2.0, 3.0, 101)))
+    assert set(np.sign(np.where(np.abs(steps) < 1e-12, 0.0, steps))) == signs
+
+
+@pytest.mark.parametrize("near_optimal", [0.005, 0.02])
+@pytest.mark.parametrize("name", PEAKED)
+def test_landmarks_of_a_shape_solve_their_equations(name, near_optimal):
+    shape, last = FAMILIES[name], 3.5
+    found = shape.landmarks(last, near_optimal)
+    assert tuple(found) == LANDMARKS
+
+    def value(x: float) -> float:
+        return float(shape(np.array([x]))[0])
+
+    top = optimize.minimize_scalar(lambda x: -value(x), bounds=(-2.0, 3.0), method="bounded").x
+    height = value(top)
+    assert found["optimum"] == pytest.approx(top, abs=0.005)
+    fallen, half = height - near_optimal, 0.5 * (height + value(last))
+    low = optimize.brentq(lambda x: value(x) - fallen, -8.0, top)
+    high = optimize.brentq(lambda x: value(x) - fallen, top, 12.0)
+    assert found["near_optimal_low"] == pytest.approx(low, abs=0.005)
+    assert found["near_optimal_high"] == pytest.approx(high, abs=0.005)
+    assert found["half_fall"] == pytest.approx(
+        optimize.brentq(lambda x: value(x) - half, top, last), abs=0.005
+    )
+    if shape.cliff < -8.0:  # below everything that is looked at
+        assert np.isnan(found["edge"])
+    else:
+        assert found["edge"] == pytest.approx(shape.cliff, abs=0.005)
+
+
+def test_what_a_shape_lacks_is_not_a_number():
+    flat, rising, falling = (FAMILIES[n].landmarks(3.5) for n in ("flat", "rising", "falling"))
+    for found in (flat, rising):
+        assert np.isnan(found["half_fall"])
+        assert np.isnan(found["near_optimal_high"])
+    for found in (flat, falling):
+        assert np.isnan(found["near_optimal_low"])
+        assert np.isnan(found["edge"])
 
 
 def test_true_peaks_follow_the_law_exactly_without_scatter():
@@ -40,6 +92,28 @@ def test_cell_means_approach_the_shape():
     means = planted.landscape.trials.groupby("batch_size")["test_accuracy"].mean()
     x = np.log2(means.index.to_numpy() / planted.conditions[0].batch_size_opt) + law.shape.peak()
     assert means.to_numpy() == pytest.approx(law.shape(x), abs=0.002)
+
+
+def test_training_accuracy_is_the_cliff_alone():
+    law = PlantedLaw(learning_rates=(0.1,), n_seeds=4000, scatter=0.0)
+    planted = plant(law, 2)
+    means = planted.landscape.trials.groupby("batch_size")["train_accuracy"].mean()
+    depth = np.log2(means.index.to_numpy() / planted.conditions[0].landmarks["edge"])
+    expected = 0.1 + 0.9 / (1.0 + np.exp(-depth / law.shape.width))
+    assert means.to_numpy() == pytest.approx(expected, abs=0.003)
+
+
+def test_true_landmarks_lie_where_the_mean_curve_says():
+    law = PlantedLaw(learning_rates=(0.1, 0.3), scatter=0.3)
+    for seed in range(5):
+        for condition in plant(law, seed).conditions:
+            x = {n: np.log2(v) for n, v in condition.landmarks.items()}
+            anchor = x["optimum"] - law.shape.peak()
+            height = {n: float(law.shape(np.array([v - anchor]))[0]) for n, v in x.items()}
+            assert condition.batch_size_opt == condition.landmarks["optimum"]
+            assert height["near_optimal_low"] == pytest.approx(height["optimum"] - 0.005, abs=2e-4)
+            assert height["near_optimal_high"] == pytest.approx(height["optimum"] - 0.005, abs=2e-4)
+            assert x["edge"] < x["near_optimal_low"] < x["near_optimal_high"] < x["half_fall"]
 
 
 def test_bimodal_seeds_keep_the_mean_and_split_on_the_cliff():

@@ -62,7 +62,7 @@ def truths() -> dict[str, Truth]:
 
 @pytest.fixture(scope="session")
 def cells() -> Callable[..., Cells]:
-    """The cells of one planted grid; `noise` is a standard deviation, or a function of B and eps."""
+    """The cells of one planted grid; `noise` is a number, or a function of B and eps."""
 
     def make(truth, seed, noise=0.01, sizes=BATCH_SIZES, rates=LEARNING_RATES) -> Cells:
         b, eps = (a.ravel() for a in np.meshgrid(np.array(sizes, float), rates))

@@ -152,14 +152,13 @@ def make_peak() -> Callable[..., Peak]:
             "best_sampled_batch_size": 16,
             "near_optimal_low": batch_size_opt / 1.5,
             "near_optimal_high": batch_size_opt * 1.5,
-            "edge": 5.0,
+            "batch_size_edge": 5.0,
             "converged": True,
             "flags": (),
             "cells": cells,
             "curve": (CurvePoint(8.0, 0.44, 0.42, 0.46), CurvePoint(16.0, 0.46, 0.44, 0.48)),
         }
-        known = Peak.__dataclass_fields__
-        return Peak(**{k: v for k, v in {**values, **changes}.items() if k in known})
+        return Peak(**{**values, **changes})
 
     return make
 

@@ -1,4 +1,4 @@
-"""A claim of a paper with what recomputing its printed numbers says about it."""
+"""A claim of a paper with the verdict on it: plain data."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ UNDECIDED = "not decidable here"
 
 
 @dataclass(frozen=True)
-class PublishedClaim:
+class Claim:
     """One claim and its verdict.
 
     Attributes:
         claim: in our words.
         source: paper and place.
-        verdict: SUPPORTED, REFUTED, or UNDECIDED where the rounding of a printed number decides.
-        finding: what was found, in a sentence or two.
-        n: printed numbers (or cases) that were looked at.
+        verdict: SUPPORTED, REFUTED or UNDECIDED.
+        finding: what was found, or why it cannot be decided, in a sentence or two.
+        n: printed numbers, conditions or groups that were looked at.
         figures: the numbers behind the finding, unrounded.
+        scope: what results it was judged on; empty for a paper's own numbers.
     """
 
     claim: str
@@ -29,3 +30,4 @@ class PublishedClaim:
     finding: str
     n: int
     figures: Mapping[str, float]
+    scope: str = ""
