@@ -7,13 +7,14 @@ STORE ?= explorer-store
 NEEDED_GB := 9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow check bench bench-store clean
+.PHONY: help venv demo test test-slow check calibrate bench bench-analysis bench-store clean
 
 help:
 	@echo 'make demo    train the demo sweep, fit its law, write report.html'
 	@echo 'make test    the whole test suite'
 	@echo 'make check   style and types'
 	@echo 'make test-slow  the tests that take minutes: hundreds of killed writers'
+	@echo 'make calibrate  how often the intervals and tests are right: docs/calibration.md, an hour'
 	@echo 'make bench   the speed of sweeps against plain Ray Tune and a PyTorch loop'
 	@echo 'make clean   remove .venv and caches; results stay'
 
@@ -60,8 +61,14 @@ check: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.tested
+calibrate: $(VENV)/.tested
+	$(BIN)/python -m calibration
+
+bench: bench-analysis
 	$(BIN)/python -m benchmarks
+
+bench-analysis: $(VENV)/.tested
+	$(BIN)/python -m benchmarks.analysis_speed
 
 bench-store: $(VENV)/.tested
 	$(BIN)/python -m benchmarks.store_load

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.landscape import Landscape
+from analysis.law.budgets import BudgetComparison, compare_budgets
 from analysis.law.condition import AXES, PREDICTED, exp, points_of
 from analysis.law.exponent import Exponent
 from analysis.law.free_law import free_law
@@ -57,7 +59,24 @@ def fit_scaling(
         raise InputError(f"level must lie between 0 and 1, not {level!r}.")
     table = source if isinstance(source, PeakTable) else find_peaks(source, metric, near_optimal)
     laws = tuple(_fit(group, table, level) for group in table.groups)
-    return ScalingReport(laws, table.metric, table.notes)
+    return ScalingReport(laws, table.metric, table.notes, _compared_budgets(laws))
+
+
+def _compared_budgets(laws: Sequence[ScalingFit]) -> tuple[BudgetComparison, ...]:
+    """Exponents side by side for the laws that differ in their budget alone."""
+    alike: dict[object, list[ScalingFit]] = {}
+    for law in laws:
+        alike.setdefault((law.dataset, law.model, law.group.settings), []).append(law)
+    return tuple(
+        compare_budgets([(_budget_label(law), law.exponents) for law in several])
+        for several in alike.values()
+        if len(several) > 1
+    )
+
+
+def _budget_label(law: ScalingFit) -> str:
+    value = f" {law.budget_value:g}" if math.isfinite(law.budget_value) else ""
+    return f"{law.budget}{value}"
 
 
 def _fit(found: GroupPeaks, table: PeakTable, level: float) -> ScalingFit:

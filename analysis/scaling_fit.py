@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analysis.landscape import Group
+from analysis.law.budgets import BudgetComparison
 from analysis.law.condition import AXES, log_axes
 from analysis.law.exponent import Exponent
 from analysis.law.report import LawReport
@@ -108,8 +109,10 @@ class ScalingReport:
         laws: in the order of the groups' names.
         metric: what was averaged.
         notes: sentences on how the source was read.
+        budgets: for groups that differ in their budget alone, their exponents side by side.
     """
 
     laws: tuple[ScalingFit, ...]
     metric: str
     notes: tuple[str, ...] = ()
+    budgets: tuple[BudgetComparison, ...] = ()

@@ -74,6 +74,11 @@ def cautions(law: ScalingFit) -> list[str]:
             f" the peak may lie beyond the sampled batch sizes; dropping"
             f" {'it' if one else 'them'} may bias the slopes."
         )
+        if law.n_censored >= law.n_conditions:
+            lines.append(
+                "So many conditions are censored that the exponents speak of the others alone: an"
+                " exponent that is consistent with 1 is no support of the law here."
+            )
     lines += _left_out(law.peaks)
     rough = sum(p.usable and "rough" in p.flags for p in law.peaks)
     if rough:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from analysis.law.report import to_dict as law_dict
-from analysis.law.text import report_tables, table
+from analysis.law.text import budgets_text, report_tables, table
 from analysis.peaks import LEVEL, Peak
 from analysis.plain_values import plain
 from analysis.scaling import AXES, ScalingFit, ScalingReport
@@ -37,6 +37,7 @@ def to_dict(report: ScalingReport) -> dict[str, Any]:
     laws = [_law(law) for law in report.laws]
     head = dict(laws[0]) if laws else {}
     head["notes"] = list(report.notes)
+    head["budgets"] = plain(report.budgets)
     if len(laws) > 1:
         head["laws"] = laws
     return head
@@ -53,6 +54,7 @@ def to_json(report: ScalingReport) -> str:
 def to_text(report: ScalingReport) -> str:
     """Peaks and exponents as a table, and the findings as sentences."""
     parts = [_law_text(law) for law in report.laws]
+    parts += [f"Laws of several budgets\n\n{budgets_text(b)}" for b in report.budgets]
     if report.notes:
         parts.append("\n".join(f"Note: {note}" for note in report.notes))
     return "\n\n".join(parts)
@@ -103,7 +105,8 @@ def _center(law: ScalingFit) -> dict[str, float]:
 
 
 def _peak(peak: Peak) -> dict[str, Any]:
-    return {f.name: getattr(peak, f.name) for f in fields(peak) if f.name not in _NOT_IN_JSON}
+    values = {f.name: getattr(peak, f.name) for f in fields(peak) if f.name not in _NOT_IN_JSON}
+    return {**values, "edge": peak.batch_size_edge}  # its name in version 0.1.0
 
 
 def _law_text(law: ScalingFit) -> str:

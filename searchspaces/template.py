@@ -28,7 +28,7 @@ def enough_batches(batch_size: int, train_size: int) -> bool:
 
 # Every argument but seeds and rules is an axis: one value, or a list of values, or a grid.
 space = SearchSpace(
-    dataset="mnist1d",  # or digits, mnist5k; mnist, fashion_mnist, cifar10, cifar100 (--data-root)
+    dataset="mnist1d",  # or mnist1d-large, digits, mnist5k; mnist, cifar10, ... (--data-root)
     model="mlp-64",  # hidden sizes; mlp-128-64, cnn1d-16-32, cnn2d-16-32, or a function
     train_size=1000,  # the first N samples of a fixed order
     learning_rate=[0.1, 0.2],

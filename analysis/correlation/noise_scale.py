@@ -61,7 +61,8 @@ def compare_noise_scale(
 
     Smith & Le (2018, equations 11 to 13; with momentum, appendix D) say that g decides. N and m
     also move accuracy by themselves, so that every (m, N) has its own constant: what is compared
-    is the place of one common curve. Where only eps and B vary, g and the ratio are one variable: not identifiable.
+    is the place of one common curve. Where only eps and B vary, g and the ratio are one variable:
+    not identifiable.
 
     Args:
         strata: with their cells.

@@ -28,6 +28,7 @@ _FOLDS = 10
 _BOOTSTRAPS = 499
 _WITHIN_PERMUTATIONS = 19_999
 _SEED = 20192
+_RIDGE = 1e-9  # a resample may lack the cells of a column
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def best_exponent(cells: Cells, level: float) -> BestExponent:
         len(y), np.full(len(y), 1.0 / len(y)), size=_BOOTSTRAPS
     )
     weights = np.concatenate([np.ones((1, len(y))), draws])
-    lost = np.column_stack([_lost(b - k * eps, y, weights) for k in K_GRID])
+    lost = _lost(b, eps, y, weights)
     k = refined_minimum(K_GRID, lost)
     low, high = interval(k[1:], level)
     first, last = float(K_GRID[0]), float(K_GRID[-1])
@@ -268,15 +269,36 @@ def gain_interval(before: Array, after: Array, y: Array, level: float) -> tuple[
     return interval(r_squared(after, y, weights) - r_squared(before, y, weights), level)
 
 
-def _lost(x: Array, y: Array, weights: Array) -> Array:
-    """Residual sum of squares of a spline of x under each row of weights [draws, n]."""
-    basis = np.linalg.qr(with_constant(natural_spline(x, _COLUMNS)))[0]
-    columns = basis.shape[1]
-    products = (basis[:, :, None] * basis[:, None, :]).reshape(len(y), -1)
-    gram = (weights @ products).reshape(-1, columns, columns) + 1e-9 * np.eye(columns)
-    right = weights @ (basis * y[:, None])
-    solution = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
-    return np.asarray(weights @ y**2 - np.sum(right * solution, axis=1))
+def _lost(b: Array, eps: Array, y: Array, weights: Array) -> Array:
+    """Residual sum of squares of a spline of b - k eps for each row of weights and each k.
+
+    Args:
+        b: [n], log batch size.
+        eps: [n], log learning rate.
+        y: [n], centred.
+        weights: [draws, n].
+
+    Returns:
+        [draws, len(K_GRID)].
+    """
+    bases = []
+    for k in K_GRID:
+        bases.append(np.linalg.qr(with_constant(natural_spline(b - k * eps, _COLUMNS)))[0])
+    parts = []
+    for basis in bases:
+        parts += [(basis[:, :, None] * basis[:, None, :]).reshape(len(y), -1), basis * y[:, None]]
+    # One product for all k: a hundred small ones cost more in starting threads than in sums.
+    ends = np.cumsum([part.shape[1] for part in parts])[:-1]
+    sums = np.split(weights @ np.hstack(parts), ends, axis=1)
+    total = weights @ y**2
+    lost = []
+    for i, basis in enumerate(bases):
+        columns = basis.shape[1]
+        gram = sums[2 * i].reshape(-1, columns, columns) + _RIDGE * np.eye(columns)
+        right = sums[2 * i + 1]
+        solution = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+        lost.append(total - np.sum(right * solution, axis=1))
+    return np.column_stack(lost)
 
 
 def _less_means(values: Array, group: NDArray[np.int64]) -> Array:

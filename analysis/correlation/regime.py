@@ -239,14 +239,19 @@ def _side(ratio: Array, y: Array) -> float:
     return spearman(ratio, y) if len(y) >= 3 else math.nan
 
 
+def _three_digits(value: float) -> str:
+    """Three digits that count, without an exponent up to a million."""
+    return f"{float(f'{value:.3g}'):g}"
+
+
 def _with_sentence(found: Regime, smallest: float, largest: float) -> Regime:
     p = f"p = {found.p_rise:.2g}"
-    between = f"between the ratios {smallest:.4g} and {largest:.4g}"
+    between = f"between the ratios {_three_digits(smallest)} and {_three_digits(largest)}"
     if found.verdict == TURNS:
-        low = "below the range" if found.censored_low else f"{found.low:.3g}"
-        high = "above the range" if found.censored_high else f"{found.high:.3g}"
+        low = "below the range" if found.censored_low else _three_digits(found.low)
+        high = "above the range" if found.censored_high else _three_digits(found.high)
         sentence = (
-            f"Below the ratio {found.turn:.3g} [{low}, {high}] accuracy falls again:"
+            f"Below the ratio {_three_digits(found.turn)} [{low}, {high}] accuracy falls again:"
             f" rho {found.rho_below:+.2f} on {found.n_below} cells below it,"
             f" {found.rho_above:+.2f} on {found.n_above} above"
             f" ({p} for the turn, its choice allowed for); a monotone fall is refuted."

@@ -203,11 +203,12 @@ def _budget_sentence(rows: Sequence[BudgetRow]) -> str:
     """What two budgets tell, or what one cannot (claim X3)."""
     kinds = {row.budget for row in rows}
     if {"epochs", "steps"} <= kinds:
+        rows = [row for row in rows if row.budget in ("epochs", "steps")]
         parts = [
             f"{row.budget} {row.budget_value:g}: rho {row.rho:+.2f} [{row.low:+.2f},"
             f" {row.high:+.2f}] on {row.n} cells"
             for row in rows
-            if row.budget in ("epochs", "steps") and math.isfinite(row.rho)
+            if math.isfinite(row.rho)
         ]
         signs = {np.sign(row.rho) for row in rows if row.low * row.high > 0}
         undecided = any(not row.low * row.high > 0 for row in rows)

@@ -76,7 +76,7 @@ def one_parameter_law(
     if not usable:
         return OneParameterLaw(variable, nan, nan, nan, nan, nan, (), 0, against, False)
     fit = meta_regression(np.ones((len(usable), 1)), y - offset, variance, level)
-    weight = 1.0 / (variance + fit.tau2)
+    weight = 1.0 / (fit.variance + fit.tau2)
     around = y - weight @ y / weight.sum()
     total = float(weight @ around**2)
     left = float(weight @ fit.residuals**2)

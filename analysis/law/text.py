@@ -25,7 +25,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def report_tables(report: LawReport) -> list[str]:
     """Landmark laws, rivals and collapse as tables."""
     parts = [landmarks_table(list(report.landmarks.values()), report.optimum_over_edge)]
-    if report.rivals.rivals:
+    if any(math.isfinite(r.leave_condition_out) for r in report.rivals.rivals):
         parts.append(rivals_table(report.rivals))
     if report.collapse.n_resamples:
         parts.append(collapse_table(report.collapse))

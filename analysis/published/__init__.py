@@ -6,9 +6,9 @@ from analysis.published.recheck import PublishedCheck, recheck_published
 from analysis.published.text import to_dict, to_json, to_text
 
 __all__ = [
+    "Claim",
     "PrintedRow",
     "PublishedCheck",
-    "Claim",
     "read_printed",
     "recheck_published",
     "to_dict",

@@ -69,12 +69,13 @@ def test_random_permutations_agree_with_scipys():
     for (a, b), p in zip(pairs, found, strict=True):
         oracle = stats.permutation_test(
             (b,),
-            lambda v, a=a: stats.spearmanr(a, v).statistic,
+            lambda v, a=a: abs(stats.spearmanr(a, v).statistic),
             permutation_type="pairings",
-            n_resamples=4_000,
+            alternative="greater",
+            n_resamples=1_000,
             rng=np.random.default_rng(4),
         ).pvalue
-        error = math.sqrt(p * (1 - p) * (1 / 50_000 + 1 / 4_000)) + 1 / 4_000
+        error = math.sqrt(p * (1 - p) * (1 / 50_000 + 1 / 1_000)) + 1 / 1_000
         assert abs(p - oracle) < 4 * error
 
 
@@ -98,7 +99,7 @@ P = st.lists(st.one_of(st.floats(0, 1), st.just(0.01)), min_size=1, max_size=40)
 
 
 @given(P)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_corrections_agree_with_statsmodels(values):
     p = np.array(values)
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)

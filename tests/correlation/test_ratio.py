@@ -137,13 +137,13 @@ def test_the_exponent_is_found_and_its_interval_covers(k, truth, cells, truths, 
     """0.03 log(B/eps) + 0.01 log B is 0.04 log(B/eps^0.75)."""
 
     def root(b, eps):
-        return 0.9 - 0.01 * np.log(b / np.sqrt(eps) / 16) ** 1.5
+        return 0.9 - 0.01 * np.log(b / np.sqrt(eps)) ** 1.5
 
     planted = root if truth is None else truths[truth]
-    found = [best_exponent(cells(planted, s + 500, **SMALL), 0.95) for s in range(120)]
+    found = [best_exponent(cells(planted, s + 500, **SMALL), 0.95) for s in range(80)]
     assert np.mean([e.k for e in found]) == pytest.approx(k, abs=0.05)
     # Percentile bootstrap on 35 cells with 7 parameters: a little under its nominal 95 %.
-    assert np.mean([e.low <= k <= e.high for e in found]) >= binomial_band(0.90, 120)[0]
+    assert np.mean([e.low <= k <= e.high for e in found]) >= binomial_band(0.90, 80)[0]
     assert all(e.converged for e in found)
 
 
