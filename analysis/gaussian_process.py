@@ -258,7 +258,7 @@ def posterior(
         smoothed += h.weight * mean
         square += h.weight * (np.diag(covariance) + mean[: len(x)] ** 2)
         if count:
-            jitter = _JITTER * (h.amplitude**2 + curve.cliff**2) * np.eye(len(x))
+            jitter = _JITTER * float(np.max(np.diag(covariance))) * np.eye(len(x))
             L = np.linalg.cholesky(covariance + jitter)
             draws.append(mean[: len(x)] + rng.standard_normal((count, len(x))) @ L.T)
     deviation = np.sqrt(np.maximum(square - smoothed[: len(x)] ** 2, 0.0))

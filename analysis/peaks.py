@@ -237,7 +237,9 @@ def _data_flags(trained: TrainedSide, noise_known: bool) -> list[str]:
 
 
 def _is_untrained(trained: TrainedSide, variance: Array, cells: GroupCells) -> bool:
-    """No cell stands out from chance by three standard errors."""
+    """No cell stands out from chance by three standard errors, or every trial diverged."""
+    if all(c.n == c.n_diverged for c in trained.condition.cells):
+        return True
     means = np.array([c.mean for c in trained.cells])
     return cells.chance_known and bool(np.all(means - cells.chance <= 3.0 * np.sqrt(variance)))
 

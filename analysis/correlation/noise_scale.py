@@ -141,8 +141,9 @@ def _with_sentence(found: NoiseScale) -> NoiseScale:
         verdict = "the ratio predicts better"
     else:
         verdict = "the data do not tell them apart"
+    of = "values of" if len(found.varying) == 1 else "combinations of"
     sentence = (
-        f"Over {found.n_strata} combinations of {' and '.join(found.varying)} a smooth function of"
+        f"Over {found.n_strata} {of} {' and '.join(found.varying)} a smooth function of"
         f" log g predicts left-out cells with R2 {found.noise_scale:.3f}, one of log(B/eps) with"
         f" {found.ratio:.3f}: a difference of {found.gain:+.3f} [{found.low:+.3f},"
         f" {found.high:+.3f}] on {found.n} cells; {verdict}."

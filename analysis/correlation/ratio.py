@@ -148,7 +148,8 @@ def within_ratio(cells: Cells, level: float) -> WithinRatio:
     n_ratios, n = int((size >= 2).sum()), int(shared.sum())
     freedom = n - n_ratios - 1
     if freedom < 3:
-        reason = f"only {n} cells share their ratio with another"
+        few = f"only {n} cells share their ratio" if n else "no cell shares its ratio"
+        reason = f"{few} with another"
         return WithinRatio(n_ratios, n, reason=reason)
     order = np.lexsort((cells.batch_size[shared], level_of[shared]))
     group = np.unique(level_of[shared][order], return_inverse=True)[1]
@@ -319,6 +320,8 @@ def _sentences(
     within: WithinRatio, predictors: Predictors, exponent: BestExponent, level: float
 ) -> tuple[str, ...]:
     alpha = 1.0 - level
+    if within.reason and predictors.reason:
+        return (f"Whether it is the ratio is not tested: {within.reason}; {predictors.reason}.",)
     if within.reason:
         first = f"Whether batch size matters at equal ratio is not tested: {within.reason}."
     else:

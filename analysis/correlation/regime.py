@@ -115,13 +115,13 @@ def find_regime(stratum: str, cells: Cells, level: float) -> Regime:
     smallest, largest = float(levels[0]), float(levels[-1])
     if verdict == TURNS:
         gap = (fits.explained[0].max() - fits.explained[0]) / rest[0]
-        turn = _turn(levels, gap)
-        smooth, true_split = data.smooth_truth(turn)
+        smooth, true_split = data.smooth_truth(_turn(levels, gap, 1, len(levels) - 1))
         draw_fits, draw_rest = data.fit(
             _centred(smooth + noise * rng.standard_normal((_INTERVAL_DRAWS, n)))
         )
         lost = draw_fits.explained.max(axis=1) - _reached(draw_fits.explained, true_split)
         accepted = np.flatnonzero(gap <= np.quantile(lost / draw_rest, level))
+        turn = _turn(levels, gap, int(accepted[0]), int(accepted[-1]))
         low = float(levels[max(accepted[0] - 1, 0)])
         high = float(levels[min(accepted[-1], len(levels) - 1)])
     below = ratio < turn if verdict == TURNS else np.zeros(n, dtype=bool)
@@ -224,14 +224,17 @@ def _reached(explained: Array, split: int) -> Array:
     return np.asarray(np.minimum(left, right))
 
 
-def _turn(levels: Array, gap: Array) -> float:
-    """The ratio of the mean split over log ratio, weighted by the profile likelihood exp(-gap/2).
+def _turn(levels: Array, gap: Array, first: int, last: int) -> float:
+    """The ratio of the mean split from `first` to `last`, over log ratio.
 
-    The best split alone jumps to single high cells.
+    Splits weigh exp(-gap/2), the profile likelihood: the best alone jumps to single high cells.
     """
     logs = np.log(levels)
-    middle = 0.5 * (logs[1:] + logs[:-1])
-    weight = np.exp(-0.5 * (gap[1:-1] - gap[1:-1].min())) * np.diff(logs)
+    inner = np.arange(max(first, 1), min(last, len(levels) - 1) + 1)
+    if not len(inner):
+        return float(levels[0] if last < 1 else levels[-1])
+    middle = 0.5 * (logs[inner] + logs[inner - 1])
+    weight = np.exp(-0.5 * (gap[inner] - gap[inner].min())) * (logs[inner] - logs[inner - 1])
     return math.exp(float(weight @ middle / weight.sum()))
 
 

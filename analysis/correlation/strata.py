@@ -90,7 +90,10 @@ class Stratum:
 
     def label_without(self, *names: str) -> str:
         """The label without some of its columns: the name of strata that differ in them."""
-        return ", ".join(_shown(name, v) for name, v in self.shown if name not in names)
+        shown = {name: value for name, value in self.shown if name not in names}
+        if shown.get("budget") is not None and shown.get("budget_value") is not None:
+            shown["budget"] = f"{shown['budget']} {shown.pop('budget_value'):g}"
+        return ", ".join(_shown(name, value) for name, value in shown.items())
 
     def value(self, name: str) -> Any:
         """The value of one of STRATUM_COLUMNS."""
@@ -193,7 +196,7 @@ def _product(rows: pd.DataFrame) -> set[tuple[int, float]]:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return f"{name} not given" if name in ("dataset", "model", "budget") else f"{name} none"
-    if name in ("dataset", "model") and value != "not given":
+    if name in ("dataset", "model", "budget") and value != "not given":
         return str(value)
     return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
 

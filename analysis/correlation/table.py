@@ -246,13 +246,18 @@ def _sentences(found: MetricGroups) -> tuple[str, ...]:
     for count in found.counts:
         claim, sign = names[count.kind]
         theirs = PUBLISHED[count.kind]
-        line = (
-            f"Claim: {claim}. {count.as_claimed} of {count.n_tested} tested groups are {sign},"
+        found_here = (
+            f"{count.as_claimed} of {count.n_tested} tested groups are {sign},"
             f" {count.as_claimed_raw} of them at p < {SIGNIFICANCE:g}"
             f" ({count.as_claimed_permutation} by permutation, {count.as_claimed_holm} after Holm,"
             f" {count.as_claimed_bh} after Benjamini-Hochberg); significant the other way:"
-            f" {count.against}. He et al. print {theirs.as_claimed} of {theirs.n_groups}, and"
-            f" {theirs.as_claimed_raw} at p < {SIGNIFICANCE:g}."
+            f" {count.against}."
+        )
+        if not count.n_tested:
+            found_here = "No group can be tested."
+        line = (
+            f"Claim: {claim}. {found_here} He et al. print {theirs.as_claimed} of"
+            f" {theirs.n_groups}, and {theirs.as_claimed_raw} at p < {SIGNIFICANCE:g}."
         )
         untested = count.n_groups - count.n_tested
         if untested:
@@ -294,6 +299,12 @@ def _notes(metric: str, strata: Sequence[tuple[Stratum, Cells]]) -> list[str]:
         lines.append(f"{_trials(failed)} failed: left out.")
     if without:
         lines.append(f"{_trials(without)} without a {metric}: left out.")
+    single = sum(len({eps for _, eps in s.grid}) == 1 for s, _ in strata)
+    if single:
+        lines.append(
+            f"{single} of {len(strata)} strata {'has' if single == 1 else 'have'} one learning rate"
+            " alone: there the pooled group repeats the one of that learning rate."
+        )
     gaps = [s for s, c in strata if len(s.grid) > len(c)]
     if gaps and not gaps[0].is_planned:
         lines.append(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from analysis.correlation.groups import BATCH_SIZE, CLAIMED_SIGN, RATIO, CorrelationGroup, Count
 from analysis.correlation.groups import count_groups as _count
+from analysis.correlation.noise_scale import NoiseScale
 from analysis.correlation.table import PUBLISHED, CorrelationTable, MetricGroups
+from analysis.correlation.undertraining import BudgetComparison
 from analysis.plain_values import plain
 
 _WEAKEST = 5
@@ -86,11 +89,7 @@ def to_text(table: CorrelationTable, all_groups: bool = False) -> str:
         ]
         parts.append(_table(rows))
     parts.append("\n".join(table.sentences))
-    parts.append(
-        "\n".join(
-            _once([s.sentence for s in table.noise_scales] + [b.sentence for b in table.budgets])
-        )
-    )
+    parts.append("\n".join(_named(table.noise_scales) + _named(table.budgets)))
     parts.append("\n".join(f"Note: {note}" for note in table.notes))
     return "\n\n".join(part for part in parts if part)
 
@@ -192,9 +191,13 @@ def _weakest(groups: Sequence[CorrelationGroup]) -> list[CorrelationGroup]:
     return sorted(tested, key=lambda g: g.rho * CLAIMED_SIGN[g.kind])[:_WEAKEST]
 
 
-def _once(sentences: Sequence[str]) -> list[str]:
-    """The sentences in their order, each once: most strata share theirs."""
-    return list(dict.fromkeys(sentences))
+def _named(found: Sequence[NoiseScale] | Sequence[BudgetComparison]) -> list[str]:
+    """The sentences; one that not all share says what it is about, or of how many it holds."""
+    times = Counter(f.sentence for f in found)
+    if len(times) <= 1:
+        return list(times)
+    about = {f.sentence: f.label or "all trials" for f in found}
+    return [f"{about[s] if n == 1 else f'{n} of the grids'}: {s}" for s, n in times.items()]
 
 
 def _signed(value: float) -> str:

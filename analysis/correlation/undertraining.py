@@ -232,9 +232,9 @@ def _budget_sentence(rows: Sequence[BudgetRow]) -> str:
             " et al. (2019)."
         )
     if budget in ("not given", ""):
-        named = "is not given" if budget else f"is {', '.join(sorted(kinds))}"
+        named = "budget is not given" if budget else f"budgets are {' and '.join(sorted(kinds))}"
         return (
-            f"The budget {named}: whether the correlation comes from the number of updates cannot"
+            f"The {named}: whether the correlation comes from the number of updates cannot"
             " be told without equal epochs and equal updates side by side."
         )
     return (

@@ -5,29 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from analysis.law.condition import AXES, SYMBOLS
-
-
-class ExponentWithInterval(Protocol):
-    """The part of an exponent that is compared."""
-
-    @property
-    def estimate(self) -> float:
-        """The exponent."""
-
-    @property
-    def low(self) -> float:
-        """Of its interval."""
-
-    @property
-    def high(self) -> float:
-        """Of its interval."""
-
-    @property
-    def identifiable(self) -> bool:
-        """Whether there is an estimate."""
+from analysis.law.exponent import Exponent
 
 
 @dataclass(frozen=True)
@@ -72,7 +52,7 @@ class BudgetComparison:
 
 
 def compare_budgets(
-    laws: Sequence[tuple[str, Mapping[str, ExponentWithInterval]]],
+    laws: Sequence[tuple[str, Mapping[str, Exponent]]],
 ) -> BudgetComparison:
     """Put exponents under several budgets side by side and test their differences.
 

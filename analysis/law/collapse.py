@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.law.condition import fixed, log_axes
 from analysis.law.free_law import LEVEL
 from analysis.law.natural_spline import distinct, natural_basis, quantile_knots
+from analysis.peak import Peak
 
 Array = NDArray[np.float64]
 
@@ -28,50 +28,6 @@ FORMULAS: Mapping[str, str] = {
 #: Knots of the spline, which are its parameters too.
 KNOTS = 6
 RESAMPLES = 400
-
-
-class SampledCell(Protocol):
-    """The part of a cell that the collapse reads."""
-
-    @property
-    def batch_size(self) -> int:
-        """B."""
-
-    @property
-    def mean(self) -> float:
-        """Mean accuracy."""
-
-    @property
-    def standard_error(self) -> float:
-        """Of the mean."""
-
-    @property
-    def fitted(self) -> bool:
-        """On the trained side."""
-
-
-class ConditionWithCells(Protocol):
-    """The part of a peak that the collapse reads."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Eps."""
-
-    @property
-    def momentum(self) -> float:
-        """Momentum m."""
-
-    @property
-    def train_size(self) -> int:
-        """Training-set size N."""
-
-    @property
-    def accuracy_opt(self) -> float:
-        """Height of the fitted curve."""
-
-    @property
-    def cells(self) -> Sequence[SampledCell]:
-        """The sampled batch sizes."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +89,7 @@ class _Rows:
 
 
 def collapse(
-    peaks: Sequence[ConditionWithCells],
+    peaks: Sequence[Peak],
     level: float = LEVEL,
     n_resamples: int = RESAMPLES,
     seed: int = 0,
@@ -178,7 +134,7 @@ def collapse(
     )
 
 
-def _rows(peaks: Sequence[ConditionWithCells]) -> _Rows:
+def _rows(peaks: Sequence[Peak]) -> _Rows:
     """Cells in a canonical order, so that no result depends on the order of the source."""
     ordered = sorted(peaks, key=lambda p: (p.learning_rate, p.momentum, p.train_size))
     table: list[tuple[float, ...]] = []
@@ -187,14 +143,14 @@ def _rows(peaks: Sequence[ConditionWithCells]) -> _Rows:
         if not peak.accuracy_opt > 0.0:
             continue
         fitted = [c for c in peak.cells if c.fitted and math.isfinite(c.mean)]
-        full += sum(c.batch_size >= peak.train_size for c in fitted)
-        fitted = [c for c in fitted if c.batch_size < peak.train_size]
+        small = [c for c in fitted if math.log(c.batch_size) < math.log(peak.train_size)]
+        full += len(fitted) - len(small)
         eps, size, inverse = log_axes(peak.learning_rate, peak.momentum, peak.train_size)
-        for c in sorted(fitted, key=lambda c: c.batch_size):
+        for c in sorted(small, key=lambda c: c.batch_size):
             b, height = math.log(c.batch_size), peak.accuracy_opt
             error = c.standard_error / height
             table.append((n, eps, size, inverse, b, c.mean / height, error))
-        n += bool(fitted)
+        n += bool(small)
     data = np.array(table).reshape(-1, 7)
     number, log_eps, log_n, log_inverse, log_b, y, errors = data.T
     logs = {

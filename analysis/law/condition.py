@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.estimates import UNKNOWN, BatchSizeEstimate
+from analysis.estimates import UNKNOWN
+from analysis.peak import Peak
 
 Array = NDArray[np.float64]
 
@@ -22,26 +22,6 @@ PREDICTED = 1.0
 SYMBOLS: Mapping[str, str] = {"learning_rate": "eps", "train_size": "N", "momentum": "1/(1-m)"}
 
 _RANK_TOLERANCE = 1e-8
-
-
-class ConditionWithLandmarks(Protocol):
-    """The part of a peak that a law is fitted to."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Eps."""
-
-    @property
-    def momentum(self) -> float:
-        """Momentum m."""
-
-    @property
-    def train_size(self) -> int:
-        """Training-set size N."""
-
-    @property
-    def landmarks(self) -> Mapping[str, BatchSizeEstimate]:
-        """Batch sizes by the names of LANDMARKS."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +77,7 @@ def exp(value: float) -> float:
     return math.exp(value) if value < 700.0 else math.inf if value == value else math.nan
 
 
-def points_of(peaks: Sequence[ConditionWithLandmarks], landmark: str) -> tuple[LawPoint, ...]:
+def points_of(peaks: Sequence[Peak], landmark: str) -> tuple[LawPoint, ...]:
     """The landmark of every condition, in the order of the peaks.
 
     Args:

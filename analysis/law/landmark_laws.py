@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.estimates import LANDMARKS
-from analysis.law.condition import AXES, SYMBOLS, ConditionWithLandmarks, LawPoint, points_of
+from analysis.law.condition import AXES, SYMBOLS, LawPoint, points_of
 from analysis.law.exponent import Exponent
 from analysis.law.free_law import LEVEL, FreeLaw, free_law
 from analysis.law.tests import ExponentTests, FTest, exponent_tests
+from analysis.peak import Peak
 
 NAMES: Mapping[str, str] = {
     "edge": "edge of trainability",
@@ -116,9 +117,7 @@ def landmark_law(points: Sequence[LawPoint], landmark: str, level: float = LEVEL
     )
 
 
-def landmark_laws(
-    peaks: Sequence[ConditionWithLandmarks], level: float = LEVEL
-) -> dict[str, LandmarkLaw]:
+def landmark_laws(peaks: Sequence[Peak], level: float = LEVEL) -> dict[str, LandmarkLaw]:
     """The laws of all landmarks, in the order of batch size."""
     return {name: landmark_law(points_of(peaks, name), name, level) for name in LANDMARKS}
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from analysis.estimates import BatchSizeEstimate
 from analysis.law.censored import CensoredFit, censored_fit
-from analysis.law.collapse import RESAMPLES, Collapse, SampledCell, collapse
+from analysis.law.collapse import RESAMPLES, Collapse, collapse
 from analysis.law.condition import AXES, SYMBOLS, points_of
 from analysis.law.free_law import LEVEL
 from analysis.law.landmark_laws import (
@@ -22,35 +21,8 @@ from analysis.law.landmark_laws import (
 from analysis.law.one_parameter import VARIABLES, OneParameterLaw, one_parameter_law
 from analysis.law.rivals import Rivals, rivals
 from analysis.law.tests import ExponentTests
+from analysis.peak import Peak
 from analysis.plain_values import plain
-
-
-class LawPeak(Protocol):
-    """The part of a peak that the report reads."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Eps."""
-
-    @property
-    def momentum(self) -> float:
-        """Momentum m."""
-
-    @property
-    def train_size(self) -> int:
-        """Training-set size N."""
-
-    @property
-    def accuracy_opt(self) -> float:
-        """Height of the fitted curve."""
-
-    @property
-    def cells(self) -> Sequence[SampledCell]:
-        """The sampled batch sizes."""
-
-    @property
-    def landmarks(self) -> Mapping[str, BatchSizeEstimate]:
-        """Batch sizes by the names of LANDMARKS."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +55,7 @@ class LawReport:
 
 
 def law_report(
-    peaks: Sequence[LawPeak],
+    peaks: Sequence[Peak],
     level: float = LEVEL,
     n_resamples: int = RESAMPLES,
     seed: int = 0,

@@ -120,7 +120,7 @@ def test_flat_and_monotone_curves_are_open():
     st.floats(-5.0, 5.0),
     st.floats(0.1, 10.0),
 )
-def test_moving_and_stretching_the_axis_moves_and_stretches_the_landmarks(y, tolerance, shift, unit):
+def test_landmarks_move_and_stretch_with_the_axis(y, tolerance, shift, unit):
     x = np.arange(len(y), dtype=float)
     curves = np.array([y])
     one = landmarks(x, curves, tolerance)

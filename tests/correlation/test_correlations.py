@@ -283,6 +283,9 @@ def test_poor_data_give_reasons_and_valid_output(spoil, grid, landscape_of, trut
     for g in table.groups:
         assert g.tested == math.isfinite(g.rho)
         assert g.reason or g.tested
+    if spoil == "one_rate":
+        assert any("one learning rate alone" in note for note in table.notes)
+        assert "No group can be tested. He et al. print" in table.sentences[1]
     json.loads(to_json(table))
     text = to_text(table, all_groups=True)
     assert "nan" not in text
