@@ -8,10 +8,11 @@ from dataclasses import fields
 from typing import Any
 
 from analysis.law.report import to_dict as law_dict
-from analysis.law.text import budgets_text, report_tables, table
+from analysis.law.text import budgets_text, report_tables
 from analysis.peaks import LEVEL, Peak
 from analysis.plain_values import plain
 from analysis.scaling import AXES, ScalingFit, ScalingReport
+from analysis.text_table import text_table
 
 __all__ = ["plain", "to_dict", "to_json", "to_text"]
 
@@ -141,7 +142,7 @@ def _law_text(law: ScalingFit) -> str:
     c = law.constant
     exponents.append(["constant c", _short(c.estimate), f"{_short(c.low)} - {_short(c.high)}"])
     title = f"Optimum batch size: {law.group.label}"
-    parts = [title, table(rows), table(exponents), *report_tables(law.law)]
+    parts = [title, text_table(rows), text_table(exponents), *report_tables(law.law)]
     return "\n\n".join([*parts, "\n".join(law.sentences)])
 
 

@@ -15,6 +15,7 @@ from analysis.correlation.noise_scale import NoiseScale
 from analysis.correlation.table import PUBLISHED, CorrelationTable, MetricGroups
 from analysis.correlation.undertraining import BudgetComparison
 from analysis.plain_values import plain
+from analysis.text_table import text_table
 
 _WEAKEST = 5
 _LETTERS = {"batch_size": "B", "learning_rate": "eps", "ratio": "B/eps"}
@@ -69,17 +70,18 @@ def to_text(table: CorrelationTable, all_groups: bool = False) -> str:
             *table.ratio_tests[i].sentences,
             table.training[i].sentence,
         ]
-        parts += [f"{head}\n\n{_table(_count_rows(own))}", "\n".join(sentences)]
-    parts.append(_table(_pooled_rows(first.groups, table.level)))
+        parts += [f"{head}\n\n{text_table(_count_rows(own))}", "\n".join(sentences)]
+    parts.append(text_table(_pooled_rows(first.groups, table.level)))
     if len(table.metrics) > 1:
-        parts.append(_table(_metric_rows(table.metrics)))
+        parts.append(text_table(_metric_rows(table.metrics)))
     weakest = _weakest(first.groups)
     if weakest:
         parts.append(
-            "The groups furthest from the claim:\n\n" + _table(_group_rows(weakest, table.level))
+            "The groups furthest from the claim:\n\n"
+            + text_table(_group_rows(weakest, table.level))
         )
     if all_groups:
-        parts.append("All groups:\n\n" + _table(_group_rows(first.groups, table.level)))
+        parts.append("All groups:\n\n" + text_table(_group_rows(first.groups, table.level)))
     compared = [row for b in table.budgets if len(b.rows) > 1 for row in b.rows]
     if compared:
         rows = [["budget", "cells", "rho with B/eps", "interval"]]
@@ -87,7 +89,7 @@ def to_text(table: CorrelationTable, all_groups: bool = False) -> str:
             [row.stratum, str(row.n), _signed(row.rho), _interval(row.low, row.high)]
             for row in compared
         ]
-        parts.append(_table(rows))
+        parts.append(text_table(rows))
     parts.append("\n".join(table.sentences))
     parts.append("\n".join(_named(table.noise_scales) + _named(table.budgets)))
     parts.append("\n".join(f"Note: {note}" for note in table.notes))
@@ -210,11 +212,3 @@ def _interval(low: float, high: float) -> str:
 
 def _p(value: float) -> str:
     return f"{value:.2g}" if math.isfinite(value) else "unknown"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by spaces, the first row ruled off."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(t.ljust(w) for t, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    lines.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join(lines)

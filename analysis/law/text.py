@@ -12,14 +12,7 @@ from analysis.law.landmark_laws import NAMES, LandmarkLaw, OptimumOverEdge
 from analysis.law.report import LawReport
 from analysis.law.rivals import Rivals
 from analysis.law.suggest import PredictedBatchSize, Suggestion
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by spaces, the first row ruled off."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(t.ljust(w) for t, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    lines.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join(lines)
+from analysis.text_table import text_table
 
 
 def report_tables(report: LawReport) -> list[str]:
@@ -46,7 +39,7 @@ def landmarks_table(laws: Sequence[LandmarkLaw], follows: OptimumOverEdge | None
     if follows is not None:
         exponents = [follows.exponents[a].text for a in AXES]
         rows.append(["optimum / edge", *exponents, "", str(follows.n_conditions)])
-    return table(rows)
+    return text_table(rows)
 
 
 def rivals_table(found: Rivals) -> str:
@@ -72,7 +65,7 @@ def rivals_table(found: Rivals) -> str:
         )
     ranked = title.get(found.criterion)
     note = "Errors are root mean squares in octaves of B"
-    return table(rows) + f"\n{note}{f', ranked {ranked}' if ranked else ''}."
+    return text_table(rows) + f"\n{note}{f', ranked {ranked}' if ranked else ''}."
 
 
 def collapse_table(found: Collapse) -> str:
@@ -87,7 +80,7 @@ def collapse_table(found: Collapse) -> str:
             against = "not identifiable"
         interval = _ends(v.low, v.high).strip()
         rows.append([FORMULAS[v.name], fixed(v.r2), interval, against])
-    return table(rows)
+    return text_table(rows)
 
 
 def suggestion_text(found: Suggestion) -> str:
@@ -103,7 +96,7 @@ def suggestion_text(found: Suggestion) -> str:
         ("near-optimal to", found.near_optimal_high),
     ):
         rows.append([name, _number(p.estimate, ".3g"), _range(p), str(p.n_conditions)])
-    return "\n".join([title, "", table(rows), "", *found.sentences])
+    return "\n".join([title, "", text_table(rows), "", *found.sentences])
 
 
 def budgets_text(found: BudgetComparison) -> str:
@@ -116,7 +109,7 @@ def budgets_text(found: BudgetComparison) -> str:
             known = math.isfinite(estimate)
             cells.append(f"{fixed(estimate)}{_ends(low, high)}" if known else "not identifiable")
         rows.append([SYMBOLS[axis], *cells])
-    return table(rows) + "\n" + found.sentence
+    return text_table(rows) + "\n" + found.sentence
 
 
 def _p(p: float) -> str:

@@ -85,9 +85,7 @@ def _mean_distance() -> Claim:
     )
 
 
-def _constant(
-    claim: str, source: str, printed: float, found: float, correct: str
-) -> Claim:
+def _constant(claim: str, source: str, printed: float, found: float, correct: str) -> Claim:
     holds = abs(printed / found - 1.0) < _TOLERANCE
     return Claim(
         claim=claim,

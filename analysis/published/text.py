@@ -13,6 +13,7 @@ from analysis.published.missing_models import MissingModels
 from analysis.published.printed_values import FIXED
 from analysis.published.recheck import PublishedCheck
 from analysis.published.row_check import RowCheck
+from analysis.text_table import text_table
 
 _WIDTH = 100
 
@@ -34,11 +35,11 @@ def to_text(check: PublishedCheck) -> str:
     misfits = [row for row in check.rows if not row.fits]
     parts = [
         f"Printed p values recomputed from coefficient and n: {check.source}",
-        _table(_counts(check)),
+        text_table(_counts(check)),
     ]
     if misfits:
-        parts += ["p values that do not fit:", _table(_misfits(misfits))]
-    parts += ["Networks that must be missing:", _table(_missing(check.missing))]
+        parts += ["p values that do not fit:", text_table(_misfits(misfits))]
+    parts += ["Networks that must be missing:", text_table(_missing(check.missing))]
     if any(m.cells for m in check.missing):
         parts.append(_cells(check.missing))
     parts.append(_total(check))
@@ -133,11 +134,3 @@ def _power(log10: float) -> str:
     if digits == "10.00":
         digits, exponent = "1.00", exponent + 1
     return f"{digits}e{exponent}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by spaces, the first row ruled off."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(t.ljust(w) for t, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    lines.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join(lines)

@@ -50,7 +50,7 @@ def demo():
 )
 def test_intervals_cover_the_planted_exponent(changes, least, binomial_band):
     law = PlantedLaw(**changes)
-    n = 24
+    n = 14
     fits = [fit_scaling(plant(law, 500 + seed).landscape).laws[0] for seed in range(n)]
     slopes = [fit.exponents["learning_rate"] for fit in fits]
     covered = np.mean([s.low <= law.learning_rate <= s.high for s in slopes])
@@ -247,8 +247,21 @@ def test_json_is_strict_unrounded_and_complete(demo):
     assert "laws" not in values
     needed = {"learning_rate", "momentum", "train_size", "batch_size_opt", "low", "high"}
     needed |= {"censored", "n_seeds", "cells", "flags"}
+    needed |= {"near_optimal_low", "near_optimal_high", "batch_size_edge", "peak_p"}
+    needed |= {"best_sampled_low", "best_sampled_high", "landmarks", "training"}
     assert all(needed <= set(peak) for peak in values["peaks"])
     assert len(values["peaks"]) == 7
+    for peak, written in zip(law.peaks, values["peaks"], strict=True):
+        for name in ("near_optimal_low", "near_optimal_high", "batch_size_edge", "peak_p"):
+            assert written[name] == getattr(peak, name)
+        for name, landmark in peak.landmarks.items():
+            assert written["landmarks"][name]["estimate"] == landmark.estimate
+    for axis in ("learning_rate", "train_size", "momentum"):
+        assert "p" in values["tests"][axis]
+    assert values["tests"]["joint"]["p"] == law.law.tests.joint.p
+    assert values["edge_metric"] == "train_accuracy"
+    assert values["edge_fit"]["n_conditions"] == law.found.edges.n_conditions
+    assert values["seed_correlation"]["p"] == law.found.seeds.p
 
 
 def test_text_names_exponents_metric_and_diverged_trials(demo):

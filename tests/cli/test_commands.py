@@ -110,6 +110,7 @@ def test_fit_scaling_says_what_others_rely_on(explorer, store_folder):
     for peak in law["peaks"]:
         assert {"batch_size_opt", "low", "high", "censored", "n_seeds"} <= set(peak)
         assert {"learning_rate", "momentum", "train_size"} <= set(peak)
+        assert {"near_optimal_low", "near_optimal_high", "batch_size_edge", "peak_p"} <= set(peak)
 
 
 def test_fit_scaling_for_people(explorer, store_folder):
