@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 
 #: Cells within this many octaves of the interpolated edge take part.
 _REACH = 1.25
+#: Residuals are divided by (1 - leverage)^this (1: HC2, 2: HC3; MacKinnon & White 1985): between
+#: the two the measured coverage was closest to nominal.
+_LEVERAGE_POWER = 1.5
 #: Added to p (1 - p) in the variance of a height: scatter that does not vanish on the plateau.
 _FLOOR = 0.02
 _STARTS = (0.1, 0.25, 0.5)
@@ -74,10 +77,11 @@ def fit_edges(conditions: Sequence[Condition], chance: float, level: float = 0.9
     estimates = [_open(side) for side in sides]
     for k, i in enumerate(found):
         if best is not None and best.converged:
-            estimates[i] = _estimate(best, k, freedom, level)
+            estimates[i] = _estimate(best, k, level)
         else:
             estimates[i] = _interpolated(sides[i])
-    agree = best is not None and all(abs(f.loss - best.loss) <= 1e-3 * best.loss for f in fits)
+    near = 1e-3 * best.loss + 1e-9 if best else 0.0
+    agree = best is not None and all(abs(f.loss - best.loss) <= near for f in fits)
     return EdgeFit(
         tuple(estimates),
         best.width if best else math.nan,
@@ -144,11 +148,12 @@ class _Cliff:
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """Edges and width with the variance of the edges per unit of dispersion."""
+    """Edges and width, the variance of the edges with its degrees of freedom, and the loss."""
 
     edges: Array
     width: float
     variance: Array
+    freedom: float
     loss: float
     converged: bool
 
@@ -186,18 +191,26 @@ def _fit(cliffs: Sequence[_Cliff], width: float) -> _Fit:
         if max(abs(step_width), float(np.abs(step_edges).max())) < _TOLERANCE:
             converged = True
             break
-    variance = 1.0 / a + (b / a) ** 2 / d
+    # The scatter that moves an edge is that of the cells on its slope, not of the plateau:
+    # residuals weigh by their cell's information on the edge.
+    information = weight * by_edge**2
+    leverage = information / a[owner] + weight * (by_width - by_edge * (b / a)[owner]) ** 2 / d
+    rest = np.maximum(1.0 - leverage, 1e-3)
+    squares = weight * residual**2 / rest**_LEVERAGE_POWER
+    scatter = float(np.sum(information * squares) / np.sum(information))
+    freedom = float(np.sum(information * rest) ** 2 / np.sum(information**2 * rest))
+    variance = (1.0 / a + (b / a) ** 2 / d) * scatter
     loss = float(np.sum(weight * residual**2))
-    return _Fit(edges, math.exp(log_width), variance, loss, converged)
+    return _Fit(edges, math.exp(log_width), variance, max(freedom, 1.0), loss, converged)
 
 
 def _sums(owner: NDArray[np.int64], values: Array, n: int) -> Array:
     return np.asarray(np.bincount(owner, weights=values, minlength=n), dtype=np.float64)
 
 
-def _estimate(fit: _Fit, k: int, freedom: int, level: float) -> BatchSizeEstimate:
-    deviation = math.sqrt(fit.loss / freedom * float(fit.variance[k]))
-    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * deviation
+def _estimate(fit: _Fit, k: int, level: float) -> BatchSizeEstimate:
+    deviation = math.sqrt(float(fit.variance[k]))
+    half = float(stats.t.ppf(0.5 + level / 2, fit.freedom)) * deviation
     edge = float(fit.edges[k])
     return BatchSizeEstimate(
         2.0**edge, 2.0 ** (edge - half), 2.0 ** (edge + half), deviation * math.log(2.0)

@@ -94,28 +94,28 @@ def smooth_maximum(
     shared: Sequence[Hyperparameters],
     flags: Sequence[str],
     key: str,
+    start: float,
     near_optimal: float = NEAR_OPTIMAL,
     share: ShareDraws | None = None,
     chance: float = 0.0,
 ) -> Maximum:
-    """The landmarks of posterior draws on a grid of 1/16 octave between the curve's ends.
-
-    Where a cliff was sampled the curve starts at its half height, so that the peak may lie
-    between the edge and the first fitted cell.
+    """The landmarks of posterior draws on a grid of 1/16 octave from `start` to the last cell.
 
     Args:
         curve: cell means of one condition.
         shared: hyperparameters, see `fit_shared`.
         flags: what is already known to beware of.
         key: names the condition; its draws depend on nothing else.
+        start: log2 batch size: the edge where a cliff was sampled, so that the peak may lie
+            between it and the first fitted cell; else the smallest sampled one.
         near_optimal: accuracy below the best that still counts as near-optimal.
         share: where `curve` is of trained seeds alone, draws of the share that trains: the mean
             accuracy is then chance + share * (curve - chance).
         chance: accuracy of a seed that does not train.
     """
     rng = np.random.default_rng([_SEED, zlib.crc32(key.encode())])
-    span = float(curve.x[-1] - curve.edge)
-    x = np.linspace(curve.edge, curve.x[-1], max(2, math.ceil(span * _PER_OCTAVE) + 1))
+    span = float(curve.x[-1] - start)
+    x = np.linspace(start, curve.x[-1], max(2, math.ceil(span * _PER_OCTAVE) + 1))
     smooth = posterior(curve, shared, x, _N_DRAWS, rng)
     draws, mean, deviation = smooth.draws, smooth.mean, smooth.standard_deviation
     if share is not None:
@@ -127,7 +127,7 @@ def smooth_maximum(
     maximisers = np.clip(of_draws.optimum + jitter, x[0], x[-1])
     middle = float(np.median(maximisers))
     optimum = _estimate(middle, maximisers, edge_low, edge_high)
-    found = {"optimum": optimum, **_others(of_mean, of_draws)}
+    found = {"optimum": optimum, **_others(of_mean, of_draws, optimum)}
     if of_mean.near_open_low[0] and of_mean.near_open_high[0]:
         flags = [*flags, "flat"]
     rough = sum(h.weight for h in shared if h.length_scale == LENGTH_SCALES[0]) >= 0.5
@@ -152,20 +152,31 @@ def smooth_maximum(
     )
 
 
-def _others(of_mean: Landmarks, of_draws: Landmarks) -> dict[str, BatchSizeEstimate]:
-    """Ends of the near-optimal range and the half-fall: of the mean curve, spread of the draws."""
+def _others(
+    of_mean: Landmarks, of_draws: Landmarks, optimum: BatchSizeEstimate
+) -> dict[str, BatchSizeEstimate]:
+    """Ends of the near-optimal range and the half-fall: of the mean curve, spread of the draws.
+
+    They are measured from the best: where that may lie beyond the batch sizes, so may they.
+    """
     open_low = float(np.mean(of_draws.near_open_low))
     open_high = float(np.mean(of_draws.near_open_high))
+    best_low, best_high = float(optimum.open_low), float(optimum.open_high)
     half_fall = UNKNOWN
     falls = np.isfinite(of_draws.half_fall)
     if falls.mean() > 1.0 - CENSORED_MASS and math.isfinite(of_mean.half_fall[0]):
         unclear = float(of_mean.fall[0]) < _CLEAR_FALL * float(np.std(of_draws.fall))
         spread = of_draws.half_fall[falls]
-        half_fall = _estimate(float(of_mean.half_fall[0]), spread, 0.0, float(unclear))
+        half_fall = _estimate(
+            float(of_mean.half_fall[0]), spread, best_low, max(float(unclear), best_high)
+        )
+    near_low, near_high = float(of_mean.near_low[0]), float(of_mean.near_high[0])
     return {
-        "near_optimal_low": _estimate(float(of_mean.near_low[0]), of_draws.near_low, open_low, 0.0),
+        "near_optimal_low": _estimate(
+            near_low, of_draws.near_low, max(open_low, best_low), best_high
+        ),
         "near_optimal_high": _estimate(
-            float(of_mean.near_high[0]), of_draws.near_high, 0.0, open_high
+            near_high, of_draws.near_high, best_low, max(open_high, best_high)
         ),
         "half_fall": half_fall,
     }

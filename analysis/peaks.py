@@ -140,7 +140,10 @@ def _group_peaks(
             found = best_sampled(t, flags, near_optimal)
         else:
             share = partial(shares.draws, i) if shares else None
-            found = smooth_maximum(curve, shared, flags, name, near_optimal, share, cells.chance)
+            start = t.edge if t.has_cliff else math.log2(t.cells[0].batch_size)
+            found = smooth_maximum(
+                curve, shared, flags, name, start, near_optimal, share, cells.chance
+            )
             if known:
                 means = np.array([cell.mean for cell in t.cells])
                 p = peak_p(means, variance, t.has_cliff, name)

@@ -93,7 +93,7 @@ FAMILIES: dict[str, Shape] = {
     "flat": Shape(cliff=-20.0, slope=0.0),
     "rising": Shape(cliff=-20.0, shoulder=20.0, softness=0.6, slope=0.0, rise=0.01),
     "falling": Shape(cliff=-20.0, shoulder=-20.0, softness=0.6, slope=0.01),
-    "cliff_then_flat": Shape(slope=0.0),
+    "cliff_then_flat": Shape(slope=1e-6),
 }
 
 

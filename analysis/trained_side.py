@@ -52,7 +52,10 @@ class TrainedSide:
         cells = list(self.condition.cells)
         for i in range(self.first, len(cells)):
             c = cells[i]
-            cells[i] = replace(c, mean=c.trained_mean, variance=c.trained_variance, n=c.n_trained)
+            if c.n_trained:  # beyond the best cell one may have none; it keeps its own mean
+                cells[i] = replace(
+                    c, n=c.n_trained, mean=c.trained_mean, variance=c.trained_variance
+                )
         return replace(self, condition=replace(self.condition, cells=tuple(cells)), has_cliff=False)
 
     def curve(self, variance: Array) -> Curve:

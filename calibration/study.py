@@ -66,6 +66,8 @@ def peak_law(shape: str, n_seeds: int) -> PlantedLaw:
         train_sizes=(4000,),
         scatter=0.0,
         diverge_below=None,
+        below=64.0 if shape == "cliff_then_flat" else 8.0,  # so that the cliff is sampled
+        above=4.0 if shape == "cliff_then_flat" else 8.0,
     )
 
 

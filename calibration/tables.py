@@ -87,7 +87,9 @@ def document(
         "Seven conditions a landscape. Where a cliff was sampled the hypothesis is that accuracy"
         " never falls beyond it, else that it never falls or never rises; flat is its hardest"
         " case, and the p values of flat curves should be uniform. On slopes the test is"
-        " conservative. A step of one or two standard errors between the first two cells of an"
+        " conservative. p is 1 where no cell lies below an earlier one by more than the best"
+        " monotone curve allows, so uniformity is tested below 0.5. A step of one or two standard"
+        " errors between the first two cells of an"
         " otherwise flat curve without a cliff is rejected up to 10 % of the time"
         " (tests/analysis/test_peak_test.py).\n\n"
         + _tests([t for t in tests if t.family.startswith("peak")], _PEAKS),

@@ -9,6 +9,8 @@ import numpy as np
 
 from analysis.claim import REFUTED, SUPPORTED, UNDECIDED, Claim
 from analysis.correlation.multiplicity import holm
+from analysis.law.collapse import REFERENCE
+from analysis.law.condition import SYMBOLS
 from analysis.law.exponent import Exponent
 from analysis.law.rivals import Rival
 from analysis.peak import Peak
@@ -57,21 +59,29 @@ def _peak_claim(peaks: Sequence[Peak], near_optimal: float, scope: str) -> Claim
     tested = [p for p in peaks if math.isfinite(p.peak_p)]
     n = len(tested)
     significant = int(np.sum(holm(np.array([p.peak_p for p in tested])) < _LEVEL)) if n else 0
-    open_high = sum(p.near_optimal_high >= 0.999 * p.cells[-1].batch_size for p in tested)
+    open_high = [p for p in tested if p.near_optimal_high >= 0.999 * p.cells[-1].batch_size]
+    # A plateau is an octave wide or more; a narrower range at the end is a curve that still rises.
+    plateaus = sum(p.near_optimal_low <= 0.5 * p.cells[-1].batch_size for p in open_high)
     finding = (
         f"accuracy rises and then falls in {significant} of {n} conditions (p < {_LEVEL:g} after"
-        f" Holm's correction); in {open_high} it is still within {100 * near_optimal:g} points of"
-        " its best at the largest batch size sampled"
+        f" Holm's correction); in {len(open_high)} it is still within {100 * near_optimal:g} points"
+        " of its best at the largest batch size sampled, in"
+        f" {plateaus} of these over an octave or more"
     )
     if n < _FEW:
-        verdict, finding = UNDECIDED, f"only {n} conditions could be tested"
+        some = "no condition" if not n else f"only {n} condition{'' if n == 1 else 's'}"
+        verdict, finding = UNDECIDED, f"{some} could be tested"
     elif 2 * significant > n:
         verdict = SUPPORTED
-    elif 2 * open_high > n:
+    elif 2 * plateaus > n:
         verdict = REFUTED
     else:
         verdict = UNDECIDED
-    figures = {"significant": float(significant), "open_high": float(open_high)}
+    figures = {
+        "significant": float(significant),
+        "open_high": float(len(open_high)),
+        "plateaus": float(plateaus),
+    }
     return Claim(
         "Test accuracy at a fixed learning rate has a maximum at some batch size",
         "Smith & Le 2018, figure 4",
@@ -117,20 +127,34 @@ def _train_size_claim(law: ScalingFit, scope: str) -> Claim:
 
 
 def _joint_claim(law: ScalingFit, scope: str) -> Claim:
-    joint = law.law.tests.joint
+    """Refuted by any axis that can be decided; supported only by all three together."""
+    tests = law.law.tests
+    joint = tests.joint
     known = [e for e in law.exponents.values() if e.identifiable]
+    unknown = [SYMBOLS[e.axis] for e in law.exponents.values() if not e.identifiable]
+    open_n = law.law.train_size.verdict == UNDECIDED
+    others = [tests.by_axis[e.axis].p for e in known if e.axis != "train_size"]
     figures = {"p": joint.p, "statistic": joint.statistic}
+    p = f"joint F test, p = {joint.p:.2g}"
+    verdict = UNDECIDED
     if not math.isfinite(joint.p) or len(known) < 2:
-        verdict, finding = UNDECIDED, "fewer than two of eps, N and 1/(1-m) have an exponent"
+        finding = "fewer than two of eps, N and 1/(1-m) have an exponent"
     elif joint.p < _LEVEL:
-        verdict = REFUTED
-        finding = f"exponents that are all 1 are rejected (joint F test, p = {joint.p:.2g})"
-    elif any(e.too_wide or e.holds(0.0) for e in known):
-        verdict = UNDECIDED
-        finding = f"p = {joint.p:.2g}, but the intervals are too wide to tell 1 from 0"
+        finding = f"exponents that are all 1 are rejected ({p})"
+        if open_n and not any(v < _LEVEL for v in others):
+            finding += ", but through N alone, whose law is not decidable here"
+        else:
+            verdict = REFUTED
     else:
-        verdict = SUPPORTED
-        finding = f"exponents that are all 1 are not rejected (joint F test, p = {joint.p:.2g})"
+        finding = f"exponents that are all 1 are not rejected ({p})"
+        if any(e.too_wide or e.holds(0.0) for e in known):
+            finding += ", but the intervals are too wide to tell 1 from 0"
+        elif unknown:
+            finding += f", but {' and '.join(unknown)} has no exponent here"
+        elif open_n:
+            finding += ", but the law of N is not decidable here"
+        else:
+            verdict = SUPPORTED
     return Claim(
         "B_opt is a function of eps*N/(1-m) alone, and proportional to it",
         "Smith & Le 2018, equations 11-13 and appendix D",
@@ -167,7 +191,7 @@ def _generalization_claim(peaks: Sequence[Peak], scope: str) -> Claim:
     values = [t.train_accuracy for t in known]
     finding = (
         f"training accuracy at B_opt is at least {SATURATED:g} in {saturated} of {len(known)}"
-        f" conditions, {min(values):.3f} in the lowest"
+        f" condition{'' if len(known) == 1 else 's'}, {min(values):.3f} in the lowest"
     )
     verdict = SUPPORTED if saturated == len(known) else REFUTED if not saturated else UNDECIDED
     figures = {"saturated": float(saturated), "lowest": min(values)}
@@ -179,13 +203,15 @@ def _collapse_claim(law: ScalingFit, scope: str) -> Claim:
     claim = "Accuracy is a function of the noise scale eps*N/(B*(1-m))"
     source = "Smith & Le 2018, equations 11-13"
     finding = collapse.sentence.rstrip(".")
-    reference, *rest = collapse.variables
+    reference = collapse.variables[0]
+    # The exact form is the same noise scale without the approximation B << N.
+    rest = [v for v in collapse.variables if v.name not in (REFERENCE, "exact_noise_scale")]
     figures = {v.name: v.r2 for v in collapse.variables}
     if not math.isfinite(reference.low):
         verdict = UNDECIDED
     elif any(v.identifiable and v.difference_high < 0.0 for v in rest):
         verdict = REFUTED
-    elif reference.low > 0.5 and any(v.identifiable and v.difference_low > 0.0 for v in rest):
+    elif reference.low > 0.5 and all(v.identifiable and v.difference_low > 0.0 for v in rest):
         verdict = SUPPORTED
     else:
         verdict = UNDECIDED
@@ -196,18 +222,25 @@ def _square_root_claim(law: ScalingFit, scope: str) -> Claim:
     claim = "The learning rate should grow as the square root of B, so that B_opt goes as eps^2"
     source = "Gao & Zhong, equation 6; cited by Smith & Le 2018"
     by_name: Mapping[str, Rival] = {r.name: r for r in law.law.rivals.rivals}
-    if "square_root" not in by_name or "linear" not in by_name:
-        reason = "too few conditions to compare laws"
+    root = by_name.get("square_root")
+    linear = [by_name[name] for name in ("linear", "without_train_size") if name in by_name]
+    exponent = law.exponents["learning_rate"]
+    reason = "" if exponent.identifiable else exponent.reason
+    if root is None or not math.isfinite(root.difference):
+        reason = reason or "too few conditions to compare laws"
+    if root is None or reason:
         return Claim(claim, source, UNDECIDED, reason, law.n_conditions, {}, scope)
-    root, linear = by_name["square_root"], by_name["linear"]
-    octaves = [math.sqrt(_criterion(r)) / math.log(2.0) for r in (root, linear)]
+    octaves = [
+        math.sqrt(v) / math.log(2.0)
+        for v in (_criterion(root), min(_criterion(rival) for rival in linear))
+    ]
     finding = (
-        f"predicting left-out conditions it errs by {octaves[0]:.2f} octaves, the linear rule by"
-        f" {octaves[1]:.2f}"
+        f"predicting what was left out it errs by {octaves[0]:.2f} octaves, the linear rule by"
+        f" {octaves[1]:.2f}; the exponent of eps is {exponent.text}"
     )
     figures = {"square_root": octaves[0], "linear": octaves[1]}
     verdict = SUPPORTED if root.tied else REFUTED
-    if root.tied == linear.tied:
+    if root.tied and any(rival.tied for rival in linear):
         verdict = UNDECIDED
     return Claim(claim, source, verdict, finding, law.n_conditions, figures, scope)
 

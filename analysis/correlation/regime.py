@@ -98,14 +98,13 @@ def find_regime(stratum: str, cells: Cells, level: float) -> Regime:
         sentence = f"Where the fall stops is not tested: {reason}."
         return Regime(stratum, n, len(levels), rho, reason=reason, sentence=sentence)
     alike = _Levels(ratio, y, levels, first, np.ones(n))
-    fits, rest = alike.fit(alike.centred(y[None, :]))
-    noise = alike.noise(int(fits.best[0]), float(rest[0]))
-    data = replace(alike, weight=_weights(noise))
-    fits, rest = data.fit(data.centred(y[None, :]))
+    noise = alike.noise(y[None, :])[0]
+    data = replace(alike, weight=_weights(noise[None, :])[0])
+    fits, rest = data.fit(y[None, :])
     rng = np.random.default_rng((_SEED, n))
     rise, fall = _gains(fits, rest)
-    null_fits, null_rest = data.fit(data.centred(noise * rng.standard_normal((_DRAWS, n))))
-    null_rise, null_fall = _gains(null_fits, null_rest)
+    draws = noise * rng.standard_normal((_DRAWS, n))
+    null_rise, null_fall = _gains(*alike.fit(draws, _weights(alike.noise(draws))))
     p_rise = float((np.sum(null_rise >= rise[0]) + 1) / (_DRAWS + 1))
     p_fall = float((np.sum(null_fall >= fall[0]) + 1) / (_DRAWS + 1))
     alpha = 1.0 - level
@@ -120,9 +119,7 @@ def find_regime(stratum: str, cells: Cells, level: float) -> Regime:
     if verdict == TURNS:
         gap = (fits.explained[0].max() - fits.explained[0]) / rest[0]
         smooth, true_split = data.smooth_truth(_turn(levels, gap, 1, len(levels) - 1))
-        draw_fits, draw_rest = data.fit(
-            data.centred(smooth + noise * rng.standard_normal((_INTERVAL_DRAWS, n)))
-        )
+        draw_fits, draw_rest = data.fit(smooth + noise * rng.standard_normal((_INTERVAL_DRAWS, n)))
         lost = draw_fits.explained.max(axis=1) - _reached(draw_fits.explained, true_split)
         accepted = np.flatnonzero(gap <= np.quantile(lost / draw_rest, level))
         turn = _turn(levels, gap, int(accepted[0]), int(accepted[-1]))
@@ -161,47 +158,53 @@ class _Levels:
     first: NDArray[np.int64]
     weight: Array
 
-    @property
-    def level_weight(self) -> Array:
-        """Weight of each level, [levels]."""
-        return np.asarray(np.add.reduceat(self.weight, self.first))
+    def fit(self, draws: Array, weight: Array | None = None) -> tuple[OrderFits, Array]:
+        """All order fits of draws [draws, cells], and each draw's residual variance.
 
-    def centred(self, draws: Array) -> Array:
-        """Draws [draws, cells] less their weighted means."""
-        return np.asarray(draws - (draws @ self.weight / self.weight.sum())[:, None])
-
-    def means(self, draws: Array) -> Array:
-        """Weighted mean of each level, [draws, levels]."""
-        sums = np.add.reduceat(draws * self.weight, self.first, axis=1)
-        return np.asarray(sums / self.level_weight)
-
-    def fit(self, draws: Array) -> tuple[OrderFits, Array]:
-        """All order fits of centred draws [draws, cells], and each draw's residual variance."""
-        fits = order_fits(self.means(draws), self.level_weight)
+        Args:
+            draws: accuracies.
+            weight: of the cells, [draws, cells]; None takes those of the data.
+        """
+        weight = self.weight if weight is None else weight
+        weight = np.broadcast_to(weight, draws.shape)
+        total_weight = weight.sum(axis=1, keepdims=True)
+        draws = draws - np.sum(weight * draws, axis=1, keepdims=True) / total_weight
+        level_weight = np.add.reduceat(weight, self.first, axis=1)
+        means = np.add.reduceat(weight * draws, self.first, axis=1) / level_weight
+        fits = order_fits(means, level_weight)
         explained, blocks = fits.at(fits.best)
-        total = draws**2 @ self.weight
+        total = np.sum(weight * draws**2, axis=1)
         freedom = np.maximum(draws.shape[1] - blocks, 1)
         least = _SMALLEST_SHARE * np.maximum(total, np.finfo(float).tiny) / draws.shape[1]
         return fits, np.maximum((total - explained) / freedom, least)
 
-    def noise(self, split: int, rest: float) -> Array:
-        """The standard deviation of each cell's noise about the unimodal fit, [cells].
+    def noise(self, draws: Array) -> Array:
+        """Standard deviation of each cell's noise about the unweighted unimodal fit.
 
         A block's mean takes part of its cells' noise away, and all of it where it holds one cell:
         squared residuals are scaled up for that, then averaged over the nearest cells.
+
+        Args:
+            draws: accuracies, [draws, cells].
+
+        Returns:
+            [draws, cells].
         """
-        y = self.centred(self.y[None, :])
+        fits, rest = self.fit(draws, np.ones_like(draws))
         cells = np.diff([*self.first, len(self.y)])
-        fit = np.repeat(unimodal_fit(self.means(y)[0], self.level_weight, split), cells)
-        _, block, size = np.unique(fit, return_inverse=True, return_counts=True)
-        size = size[block]
-        scaled = (y[0] - fit) ** 2 * size / np.maximum(size - 1, 1)
-        known = (size > 1).astype(np.float64)
+        means = np.add.reduceat(draws, self.first, axis=1) / cells
         window = np.ones(2 * max(_NEIGHBOURS, round(_NEIGHBOUR_SHARE * len(self.y))) + 1)
-        weight = np.convolve(known, window)[len(window) // 2 :][: len(self.y)]
-        near = np.convolve(known * scaled, window)[len(window) // 2 :][: len(self.y)]
-        near = np.where(weight > 0, near / np.maximum(weight, 1), rest)
-        return np.sqrt(near)
+        found = np.empty_like(draws)
+        for i, (split, variance) in enumerate(zip(fits.best, rest, strict=True)):
+            fit = np.repeat(unimodal_fit(means[i], cells, int(split)), cells)
+            _, block, size = np.unique(fit, return_inverse=True, return_counts=True)
+            size = size[block]
+            scaled = (draws[i] - fit) ** 2 * size / np.maximum(size - 1, 1)
+            known = (size > 1).astype(np.float64)
+            count = np.convolve(known, window)[len(window) // 2 :][: len(self.y)]
+            near = np.convolve(known * scaled, window)[len(window) // 2 :][: len(self.y)]
+            found[i] = np.sqrt(np.where(count > 0, near / np.maximum(count, 1), variance))
+        return found
 
     def smooth_truth(self, turn: float) -> tuple[Array, int]:
         """A smooth curve with one maximum, [cells], and the split at it, for draws of the interval.
@@ -224,9 +227,10 @@ class _Levels:
 
 
 def _weights(noise: Array) -> Array:
-    """Inverse variances with the mean 1; noise far below the median is not believed."""
-    inverse = 1.0 / np.maximum(noise, _LEAST_NOISE * np.median(noise)) ** 2
-    return np.asarray(inverse / inverse.mean())
+    """Inverse variances with the mean 1 in each row; noise far below the median is not believed."""
+    least = _LEAST_NOISE * np.median(noise, axis=1, keepdims=True)
+    inverse = 1.0 / np.maximum(noise, np.where(least > 0.0, least, 1.0)) ** 2
+    return np.asarray(inverse / inverse.mean(axis=1, keepdims=True))
 
 
 def _gains(fits: OrderFits, rest: Array) -> tuple[Array, Array]:

@@ -45,10 +45,10 @@ def order_fits(means: Array, weights: Array) -> OrderFits:
 
     Args:
         means: [draws, levels], level means in the order of the variable, each draw centred.
-        weights: [levels], cells a level.
+        weights: [levels], of each level; or [draws, levels].
     """
     rising, rising_blocks = _prefixes(means, weights)
-    falling, falling_blocks = _prefixes(means[:, ::-1], weights[::-1])
+    falling, falling_blocks = _prefixes(means[:, ::-1], weights[..., ::-1])
     return OrderFits(rising + falling[:, ::-1], rising_blocks + falling_blocks[:, ::-1])
 
 
@@ -75,7 +75,7 @@ def _prefixes(means: Array, weights: Array) -> tuple[Array, Whole]:
     explained, blocks = np.zeros((draws, levels + 1)), np.zeros((draws, levels + 1), dtype=np.int64)
     every = np.arange(draws)
     for i in range(levels):
-        mean, weight = means[:, i].copy(), np.full(draws, weights[i])
+        mean, weight = means[:, i].copy(), np.broadcast_to(weights[..., i], draws).copy()
         total = explained[:, i].copy()
         open_ = every[top >= 0]
         while len(open_):

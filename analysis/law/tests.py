@@ -102,7 +102,8 @@ def exponent_tests(law: FreeLaw, value: float = PREDICTED) -> ExponentTests:
     """
     k = len(law.points)
     left = law.log_batch_sizes - value * np.array([sum(p.logs) for p in law.points])
-    joint = slopes_test(law.design.matrix, left, law.variances)
+    given = np.array([p.variance for p in law.points])  # raised once, by the regression
+    joint = slopes_test(law.design.matrix, left, given)
     by_axis = {}
     for axis in AXES:
         if law.exponents[axis].identifiable:

@@ -37,8 +37,11 @@ def test_means_and_variances_agree_with_plain_loops():
     assert found.chance_known
 
 
-def test_trained_seeds_and_survivors_agree_with_plain_loops():
-    law = PlantedLaw(n_seeds=6, bimodal=True, diverge_below=0.3, missing=0.1)
+@pytest.mark.parametrize("bimodal", [True, False])
+def test_trained_seeds_and_survivors_agree_with_plain_loops(bimodal):
+    # Without two heaps, with much noise, seeds lie on both sides of the half height, and close.
+    noise = 0.011 if bimodal else 0.04
+    law = PlantedLaw(n_seeds=6, bimodal=bimodal, noise=noise, diverge_below=0.3, missing=0.1)
     trials = plant(law, seed=4).landscape.trials
     split = both = 0
     conditions = group_cells(trials, "test_accuracy").conditions
