@@ -53,7 +53,9 @@ class MetaRegression:
         return self.quantile * float(np.sqrt(direction @ self.covariance @ direction))
 
 
-def meta_regression(X: Array, y: Array, variance: Array, level: float = 0.95) -> MetaRegression:
+def meta_regression(
+    X: Array, y: Array, variance: Array, level: float = 0.95, steady: bool = True
+) -> MetaRegression:
     """Fit y = X beta with a random shift of variance tau2 for each row.
 
     tau2 solves Q(tau2) = k - p (Paule & Mandel 1982; DerSimonian & Kacker 2007): Q falls as tau2
@@ -70,9 +72,10 @@ def meta_regression(X: Array, y: Array, variance: Array, level: float = 0.95) ->
         y: one value a condition, shape (k,).
         variance: of each y, shape (k,), positive.
         level: coverage of the intervals.
+        steady: raise the smallest variances; False takes all as they are.
     """
     k, p = X.shape
-    variance = steadied(variance)
+    variance = steadied(variance) if steady else variance
     freedom = k - p
     tau2, converged = _paule_mandel(X, y, variance, freedom)
     beta, bread = _weighted(X, y, 1.0 / (variance + tau2))
@@ -102,7 +105,7 @@ def meta_regression(X: Array, y: Array, variance: Array, level: float = 0.95) ->
 
 
 def steadied(variance: Array) -> Array:
-    """The variances with those below their median raised to it.
+    """The variances with those below their (lower) median raised to it; twice changes nothing.
 
     The variance of a peak is itself known to a factor of two or so, and a regression weighted by
     it trusts those most that came out too small by chance: with variances that say nothing (both
@@ -112,7 +115,9 @@ def steadied(variance: Array) -> Array:
     Args:
         variance: shape (k,), positive.
     """
-    return np.maximum(variance, np.median(variance)) if len(variance) else variance
+    if not len(variance):
+        return variance
+    return np.maximum(variance, np.sort(variance)[(len(variance) - 1) // 2])
 
 
 def _weighted(X: Array, y: Array, weight: Array) -> tuple[Array, Array]:

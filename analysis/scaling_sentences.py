@@ -34,15 +34,22 @@ def findings(law: ScalingFit) -> list[str]:
 
 
 def _is_there_a_peak(peaks: Sequence[Peak]) -> list[str]:
-    tested = [p.peak_p for p in peaks if math.isfinite(p.peak_p)]
+    tested = [p for p in peaks if math.isfinite(p.peak_p)]
     if not tested:
         return []
-    sure = sum(p < PEAK_LEVEL for p in tested)
+    sure = sum(p.peak_p < PEAK_LEVEL and not p.censored for p in tested)
     expected = PEAK_LEVEL * len(tested)
-    return [
+    lines = [
         f"In {sure} of {len(tested)} conditions accuracy rises and then falls as B grows (p <"
         f" {PEAK_LEVEL:g} each; {expected:.2g} would be so by chance)."
     ]
+    without = sum(p.usable and p.peak_p >= PEAK_LEVEL for p in tested)
+    if without:
+        lines.append(
+            f"{without} of the {sum(p.usable for p in tested)} fitted conditions show no peak:"
+            " where the top is flat, B_opt lies where the edge and the sampled batch sizes put it."
+        )
+    return lines
 
 
 def _is_it_generalization(peaks: Sequence[Peak]) -> list[str]:

@@ -11,6 +11,9 @@ from scipy import stats
 
 from analysis.landscape import CONDITION_COLUMNS
 
+#: Correlations below this change no error bar by more than a few percent.
+_NEGLIGIBLE = 0.1
+
 
 @dataclass(frozen=True)
 class SeedCorrelation:
@@ -32,8 +35,8 @@ class SeedCorrelation:
 
     @property
     def found(self) -> bool:
-        """Whether the common effect is beyond doubt (p < 0.01)."""
-        return self.p < 0.01
+        """Whether the common effect is beyond doubt (p < 0.01) and not negligible."""
+        return self.p < 0.01 and self.correlation >= _NEGLIGIBLE
 
 
 def seed_correlation(

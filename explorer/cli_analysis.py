@@ -84,7 +84,7 @@ def suggest(
 
     table = _peaks(_landscape(store, study, source, column), metric, near_optimal)
     found = suggestions(table, learning_rate, train_size, momentum)
-    print_result(found, as_json, lambda: suggestions_text(found))
+    print_result(found, as_json, lambda: _with_notes(suggestions_text(found), table.notes))
 
 
 @app.command(epilog="Example: explorer correlations --from sweep.csv --by dataset --by model")
@@ -144,7 +144,7 @@ def claims(
     scaling = _scaling(results.landscape, metric, DEFAULT_NEAR_OPTIMAL)
     table = _correlations(results, "best_test_accuracy", None)
     found = judge(scaling, table)
-    print_result(found, as_json, lambda: claims_text(found))
+    print_result(found, as_json, lambda: _with_notes(claims_text(found), scaling.notes))
 
 
 @app.command(epilog="Example: explorer report --study quick_grid --out report.html")
@@ -195,6 +195,11 @@ def report(
     )
     if not quiet:
         typer.echo(f"The report is in {out}: open it in any browser.")
+
+
+def _with_notes(text: str, notes: tuple[str, ...]) -> str:
+    """The text, and how the source was read."""
+    return "\n\n".join([text, *(f"Note: {note}" for note in notes)])
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,8 +31,7 @@ def noise_scale_claims(law: ScalingFit) -> tuple[Claim, ...]:
     """
     scope = law.group.label
     exponents = law.exponents
-    return (
-        _peak_claim(law.peaks, law.near_optimal, scope),
+    on_peaks = (
         _exponent_claim(
             "B_opt is proportional to the learning rate",
             "Smith & Le 2018, figure 5",
@@ -50,8 +50,30 @@ def noise_scale_claims(law: ScalingFit) -> tuple[Claim, ...]:
         _joint_claim(law, scope),
         _edge_claim(law, scope),
         _generalization_claim(law.peaks, scope),
-        _collapse_claim(law, scope),
         _square_root_claim(law, scope),
+    )
+    return (
+        _peak_claim(law.peaks, law.near_optimal, scope),
+        *_if_there_are_peaks(on_peaks, law.peaks),
+        _collapse_claim(law, scope),
+    )
+
+
+def _if_there_are_peaks(claims: Sequence[Claim], peaks: Sequence[Peak]) -> tuple[Claim, ...]:
+    """Claims on B_opt decide nothing where most of the fitted conditions show no peak.
+
+    What the law reads there is the edge, or the batch sizes that were sampled.
+    """
+    tested = [p.peak_p for p in peaks if p.usable and math.isfinite(p.peak_p)]
+    significant = int(np.sum(holm(np.array(tested)) < _LEVEL)) if tested else 0
+    if not tested or 2 * significant >= len(tested):
+        return tuple(claims)
+    why = f"but only {significant} of the {len(tested)} fitted conditions show a peak"
+    return tuple(
+        c
+        if c.verdict == UNDECIDED
+        else replace(c, verdict=UNDECIDED, finding=f"{c.finding}; {why}")
+        for c in claims
     )
 
 
@@ -169,11 +191,18 @@ def _joint_claim(law: ScalingFit, scope: str) -> Claim:
 def _edge_claim(law: ScalingFit, scope: str) -> Claim:
     over = law.law.optimum_over_edge
     verdict = {True: REFUTED, False: SUPPORTED, None: UNDECIDED}[over.follows_edge]
+    finding = over.sentence.rstrip(".")
+    if verdict == REFUTED and not over.exponents["train_size"].identifiable:
+        verdict = UNDECIDED
+        finding += (
+            "; but N, along which the edge and the noise scale part, has no exponent here, and both"
+            " move alike with eps and 1/(1-m)"
+        )
     return Claim(
         "The optimum moves on its own, not with the edge below which training fails",
         "implied by Smith & Le 2018, equations 11-13",
         verdict,
-        over.sentence.rstrip("."),
+        finding,
         over.n_conditions,
         {"median_octaves": over.median_octaves, "p": over.tests.joint.p},
         scope,

@@ -271,6 +271,10 @@ def _side(ratio: Array, y: Array) -> float:
     return spearman(ratio, y) if len(y) >= 3 else math.nan
 
 
+def _rho(rho: float) -> str:
+    return f"rho {rho:+.2f}" if math.isfinite(rho) else "no rho"
+
+
 def _three_digits(value: float) -> str:
     """Three digits that count, without an exponent up to a million."""
     return f"{float(f'{value:.3g}'):g}"
@@ -284,8 +288,8 @@ def _with_sentence(found: Regime, smallest: float, largest: float) -> Regime:
         high = "above the range" if found.censored_high else _three_digits(found.high)
         sentence = (
             f"Below the ratio {_three_digits(found.turn)} [{low}, {high}] accuracy falls again:"
-            f" rho {found.rho_below:+.2f} on {found.n_below} cells below it,"
-            f" {found.rho_above:+.2f} on {found.n_above} above"
+            f" {_rho(found.rho_below)} on {found.n_below} cells below it,"
+            f" {_rho(found.rho_above)} on {found.n_above} above"
             f" ({p} for the turn, its choice allowed for); a monotone fall is refuted."
         )
     elif found.verdict == FALLS:

@@ -101,11 +101,20 @@ def suggest(
     outside = _outside(raw, train_size)
     core = (low.high, high.low) if low.high <= high.low and not outside else None
     batch_size, rule = _recommend(low, top, high, core, train_size)
-    extrapolated = _extrapolated(laws["optimum"], learning_rate, momentum, train_size)
+    n_open = sum(p.open_low or p.open_high for p in points["optimum"])
+    if n_open >= len(laws["optimum"].points):
+        batch_size = None
+    of = "whose peak is uncensored" if n_open else "studied"
+    extrapolated = _extrapolated(laws["optimum"], learning_rate, momentum, train_size, of)
     not_moved = _not_moved(laws, learning_rate, momentum, train_size)
     clipped = found != raw
     lines = _findings(found, batch_size, rule, core, level, outside)
     lines += [_capital(f"{text}.") for text in (*extrapolated.values(), *not_moved.values())]
+    if n_open:
+        lines.append(
+            f"In {n_open} of {len(points['optimum'])} conditions the peak may lie beyond the"
+            " sampled batch sizes: the laws know nothing of them."
+        )
     if clipped and not outside:
         lines.append(f"Predictions were clipped to batch sizes from 1 to N = {train_size}.")
     if low.estimate > high.estimate:
@@ -201,7 +210,7 @@ def _power_of_two(low: float, high: float, target: float) -> int | None:
 
 
 def _extrapolated(
-    law: FreeLaw, learning_rate: float, momentum: float, train_size: int
+    law: FreeLaw, learning_rate: float, momentum: float, train_size: int, of: str
 ) -> dict[str, str]:
     """By axis, how far outside the conditions of the law the new one lies."""
     beyond = {}
@@ -221,7 +230,7 @@ def _extrapolated(
                 factor = max(ratio, 1.0 / ratio)
                 unit = " in 1/(1-m)" if axis == "momentum" else ""
                 beyond[axis] = (
-                    f"{name} {value:g} is {word} {name} studied ({end:g}) by a factor of"
+                    f"{name} {value:g} is {word} {name} {of} ({end:g}) by a factor of"
                     f" {factor:.3g}{unit}: this is an extrapolation"
                 )
     return beyond

@@ -22,7 +22,7 @@ def _raised(variance):
     """Variances below the median raised to it, one by one."""
     middle = sorted(variance)
     k = len(middle)
-    median = 0.5 * (middle[(k - 1) // 2] + middle[k // 2])
+    median = middle[(k - 1) // 2]
     return np.array([v if v > median else median for v in variance])
 
 

@@ -41,7 +41,7 @@ def small() -> Callable:
 
 @pytest.fixture(scope="session")
 def results(small):
-    """Small landscapes of every family and kind of task, two or three each, as `run` returns them."""
+    """Small landscapes of every family and kind of task, two or three each, as from `run`."""
     from calibration.families import families
     from calibration.measure import measure
     from calibration.study import tasks

@@ -93,8 +93,13 @@ def test_json_is_strict_and_whole(both):
             assert shown == figure if math.isfinite(figure) else shown is None
 
 
-# Shrinking a failure takes minutes here.
-@settings(max_examples=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),  # to shrink a failure takes minutes here
+)
 @given(
     batch_sizes=st.lists(st.sampled_from([1, 4, 8, 16, 100]), min_size=1, max_size=5),
     rates=st.lists(st.sampled_from([0.01, 0.1, 1.0]), min_size=1, max_size=3),
@@ -102,7 +107,7 @@ def test_json_is_strict_and_whole(both):
     sizes=st.lists(st.sampled_from([100, 50_000]), min_size=1, max_size=2),
     n_seeds=st.integers(1, 3),
     trained=st.booleans(),
-    level=st.sampled_from([0.0, 0.5, math.nan]),
+    level=st.sampled_from([0.5, 0.9, math.nan]),
     diverged=st.floats(0.0, 1.0),
     budget=st.sampled_from(["epochs", "steps", "not given"]),
     seed=st.integers(0, 10_000),

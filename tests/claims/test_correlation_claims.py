@@ -25,6 +25,12 @@ UPDATES = "number of updates"
 TABLES = (BATCH, RATE, POOLED)
 
 
+@pytest.fixture(scope="module")
+def small_table(grid, table_of, truths):
+    """Four groups of B and of eps, to be given other numbers."""
+    return table_of(grid(truths["no_effect"], 7, n=4))
+
+
 def verdicts(claims, about, words) -> list[str]:
     return [about(claims, w).verdict for w in words]
 
@@ -39,7 +45,7 @@ def test_accuracy_by_the_ratio_alone_supports_all(grid, he_claims, about, truths
 def test_a_part_of_batch_size_is_found_by_equal_ratios_and_by_the_exponent(
     grid, he_claims, about, truths, at_most
 ):
-    n = 6
+    n = 4
     alone, both = (
         [he_claims(grid(truths[name], 10 + i)) for i in range(n)]
         for name in ("ratio_alone", "batch_size_too")
@@ -56,7 +62,7 @@ def test_a_part_of_batch_size_is_found_by_equal_ratios_and_by_the_exponent(
 def test_without_an_effect_nothing_is_supported_and_little_refuted(
     grid, he_claims, about, truths, at_most
 ):
-    n = 10
+    n = 8
     claims = [he_claims(grid(truths["no_effect"], 20 + i)) for i in range(n)]
     for words in (*TABLES, THROUGHOUT, ALONE):
         found = [about(c, words).verdict for c in claims]
@@ -111,10 +117,8 @@ def test_a_group_the_other_way_refutes_only_where_it_is_surely_so(
 
 
 @pytest.mark.parametrize(("as_claimed", "n"), [(0, 1), (0, 4), (0, 5), (4, 10), (1, 10), (30, 80)])
-def test_insignificant_groups_refute_by_their_signs_only_beyond_chance(
-    as_claimed, n, grid, table_of, truths
-):
-    table = table_of(grid(truths["no_effect"], 7))
+def test_insignificant_groups_refute_by_their_signs_only_beyond_chance(as_claimed, n, small_table):
+    table = small_table
     metric = table.metrics[0]
     group = replace(
         next(g for g in metric.groups if g.kind == "batch_size"),
@@ -140,7 +144,7 @@ def test_few_cells_decide_nothing(grid, he_claims, about, truths):
 
 def test_noise_does_not_support_that_batch_size_has_no_effect(grid, he_claims, about, truths):
     """No effect found among noisy cells is no finding of none."""
-    for seed in range(5):
+    for seed in range(3):
         claim = about(he_claims(grid(truths["ratio_alone"], seed, noise=0.05)), ALONE)
         assert claim.verdict != SUPPORTED
         if claim.verdict == UNDECIDED:
@@ -181,10 +185,10 @@ def test_two_budgets_with_opposite_signs_refute(grid, he_claims, about, truths):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_verdict_on_budgets_never_contradicts_its_sentence(seed, grid, table_of, truths):
+def test_the_verdict_on_budgets_never_contradicts_its_sentence(seed, small_table):
     """Any intervals: the rule against a plain reading of them."""
     rng = np.random.default_rng(seed)
-    table = table_of(grid(truths["ratio_alone"], 1, n=4))
+    table = small_table
     template = table.budgets[0].rows[0]
     rows = []
     for budget in ("epochs", "steps"):

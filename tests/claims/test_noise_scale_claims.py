@@ -49,7 +49,7 @@ def test_n_below_20000_leaves_its_law_and_the_joint_law_open(laws, noise_scale, 
 def test_an_exponent_of_one_is_refuted_by_chance_alone_and_one_of_a_half_always(
     laws, noise_scale, about, at_most
 ):
-    draws = 8
+    draws = 6
     for planted, right, wrong in ((1.0, SUPPORTED, REFUTED), (0.5, REFUTED, SUPPORTED)):
         law = replace(laws["one_axis"], learning_rate=planted)
         found = [about(noise_scale(law, 100 + i), EPS).verdict for i in range(draws)]

@@ -10,6 +10,7 @@ from scipy import stats
 
 from analysis.law.condition import LawPoint
 from analysis.law.one_parameter import one_parameter_law
+from analysis.meta_regression import steadied
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_constant_interval_and_r2_written_out(variable, power, draw, grids):
     law = one_parameter_law(points, variable)
     y = np.array([p.log_batch_size for p in points])
     offset = np.array([p.logs for p in points]) @ power
-    v = np.array([p.variance for p in points])
+    v = steadied(np.array([p.variance for p in points]))
     k = len(points)
     # The variance between conditions makes the weighted squares their degrees of freedom.
     w = 1.0 / (v + law.tau2)

@@ -11,7 +11,7 @@ from scipy import optimize, stats
 from analysis.law.condition import AXES, LawPoint
 from analysis.law.free_law import free_law
 from analysis.law.rivals import rivals
-from analysis.meta_regression import meta_regression
+from analysis.meta_regression import meta_regression, steadied
 
 POWERS = {
     "linear": (1, 1, 1),
@@ -25,7 +25,7 @@ POWERS = {
 def arrays(points):
     logs = np.array([p.logs for p in points])
     y = np.array([p.log_batch_size for p in points])
-    return logs, y, np.array([p.variance for p in points])
+    return logs, y, steadied(np.array([p.variance for p in points]))
 
 
 def left_out(points, name, leave):
@@ -36,7 +36,7 @@ def left_out(points, name, leave):
     squares = []
     for i in range(len(y)):
         keep = leave != leave[i]
-        fit = meta_regression(X[keep], (y - offset)[keep], v[keep])
+        fit = meta_regression(X[keep], (y - offset)[keep], v[keep], steady=False)
         squares.append((y[i] - offset[i] - X[i] @ fit.coefficients) ** 2)
     return np.array(squares)
 
