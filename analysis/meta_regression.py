@@ -117,7 +117,7 @@ def steadied(variance: Array) -> Array:
     """
     if not len(variance):
         return variance
-    return np.maximum(variance, np.sort(variance)[(len(variance) - 1) // 2])
+    return np.asarray(np.maximum(variance, np.sort(variance)[(len(variance) - 1) // 2]))
 
 
 def _weighted(X: Array, y: Array, weight: Array) -> tuple[Array, Array]:

@@ -88,7 +88,7 @@ def trained_side(condition: Condition, chance: float) -> TrainedSide:
     height = float(means[best]) - chance
     half = chance + 0.5 * height
     below = np.flatnonzero(means[:best] < half)
-    if not len(below):
+    if height <= 0.0 or not len(below):
         step = float(np.median(np.diff(x))) if len(x) > 1 else 1.0
         return TrainedSide(condition, 0, float(x[0]) - 0.5 * step, half, height, False)
     last = int(below[-1])

@@ -221,3 +221,41 @@ def test_the_order_of_trials_and_repeated_facts_change_nothing(grid, he_claims, 
     first = he_claims(frame)
     assert he_claims(shuffled.reset_index(drop=True)) == first
     assert he_claims(shuffled, frame.head(20)) == first
+
+
+@pytest.mark.parametrize(("by_holm", "verdict"), [(False, UNDECIDED), (True, REFUTED)])
+def test_one_group_of_many_refutes_only_after_correction(by_holm, verdict, small_table):
+    """Among 80 groups without an effect one below 0.005 the other way is no surprise."""
+    metric = small_table.metrics[0]
+    group = next(g for g in metric.groups if g.kind == "batch_size")
+    plain = [replace(group, rho=-0.1, p=0.5, significant=False, significant_holm=False)] * 79
+    other = replace(group, rho=0.7, p=0.001, significant=True, significant_holm=by_holm)
+    count = replace(
+        next(c for c in metric.counts if c.kind == "batch_size"),
+        n_groups=80, n_tested=80, as_claimed=79, as_claimed_raw=0, against=1,
+    )  # fmt: skip
+    changed = replace(metric, groups=(*plain, other), counts=(count,))
+    claim = correlation_claims(replace(small_table, metrics=(changed,)))[0]
+    assert claim.verdict == verdict
+    assert (claim.figures["against"], claim.figures["against_holm"]) == (1.0, float(by_holm))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.8, 1.2, SUPPORTED),
+        (1.1, 1.4, REFUTED),
+        (1.5, 2.5, REFUTED),
+        (0.2, 2.2, UNDECIDED),
+        (0.0, 1.5, UNDECIDED),
+    ],
+)
+def test_the_exponents_verdict_asks_what_else_its_interval_holds(low, high, verdict, small_table):
+    (tests,) = small_table.ratio_tests
+    best = replace(
+        tests.exponent, k=(low + high) / 2, low=low, high=high, identifiable=True, reason=""
+    )
+    made = replace(small_table, ratio_tests=(replace(tests, exponent=best),))
+    claim = next(c for c in correlation_claims(made) if POWER in c.claim)
+    assert claim.verdict == verdict
+    assert ("does not tell 1 from" in claim.finding) == (verdict == UNDECIDED)
