@@ -233,13 +233,16 @@ def _sentence(law: FreeLaw, tests: ExponentTests, follows: bool | None) -> str:
         )
     if follows:
         axes = _list([SYMBOLS[a] for a in known])
-        return (
+        text = (
             f"The optimum follows the edge of trainability: B_opt/B_edge depends on none of {axes}"
             f" (every exponent within {NEGLIGIBLE:g} of 0, joint p = {p:.2g}, {counted})."
             if len(known) > 1
             else f"The optimum follows the edge of trainability: B_opt/B_edge does not depend on"
             f" {axes} (exponent within {NEGLIGIBLE:g} of 0, p = {p:.2g}, {counted})."
         )
+        if "train_size" not in known:
+            text += " An optimum of the noise scale would do so too: only N parts the two."
+        return text
     moving = [a for a in known if tests.by_axis[a].p < TEST_LEVEL]
     if not moving:
         slopes = ", ".join(f"{SYMBOLS[a]}^{law.exponents[a].text}" for a in known)
