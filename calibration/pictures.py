@@ -62,14 +62,21 @@ def _chart(rows: pd.DataFrame, title: str) -> Any:
     """Dots with Monte-Carlo intervals, one panel an exponent or a landmark."""
     low = min(0.85, float(rows["low"].min()))
     scale = alt.Scale(domain=[low, 1.0])
-    base = alt.Chart(rows).encode(
+    # A grid of panels needs every one: those without a figure stay empty.
+    panels, families = list(dict.fromkeys(rows["panel"])), list(dict.fromkeys(rows["family"]))
+    every = pd.MultiIndex.from_product([families, panels], names=["family", "panel"])
+    rows = every.to_frame(index=False).merge(rows, how="left", on=["family", "panel"])
+    rows["seeds"] = rows["seeds"].fillna("5 seeds")
+    rows = rows.assign(aim_low=0.93, aim_high=0.97)
+    # The layers have no data of their own, so that each panel shows its own rows.
+    base = alt.Chart().encode(
         y=alt.Y("seeds:N", title=None, sort=["3 seeds", "5 seeds", "10 seeds"]),
         color=alt.Color("seeds:N", legend=None, scale=alt.Scale(scheme="viridis")),
     )
     band = (
-        alt.Chart(pd.DataFrame({"low": [0.93], "high": [0.97]}))
-        .mark_rect(color="#888", opacity=0.2)
-        .encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
+        alt.Chart()
+        .mark_rect(color="#888", opacity=0.1)
+        .encode(x=alt.X("aim_low:Q", scale=scale), x2="aim_high:Q")
     )
     interval = base.mark_rule().encode(
         x=alt.X("low:Q", scale=scale, title="coverage (grey: 0.93 to 0.97)"), x2="high:Q"
@@ -78,8 +85,6 @@ def _chart(rows: pd.DataFrame, title: str) -> Any:
         x="cover:Q",
         shape=alt.Shape("seeds:N", legend=None),
     )
-    panels = list(dict.fromkeys(rows["panel"]))
-    families = list(dict.fromkeys(rows["family"]))
     return (
         alt.layer(band, interval, dots, data=rows)
         .properties(width=150, height=55)
