@@ -23,9 +23,9 @@ _DOCS = Path(__file__).parent.parent / "docs"
 def main() -> None:
     """Measure, then write; an interrupted measurement writes nothing."""
     parser = argparse.ArgumentParser(prog="python -m calibration", description=__doc__)
-    parser.add_argument("--landscapes", type=int, default=300, help="for each family and seeds")
-    parser.add_argument("--minutes", type=float, default=52.0, help="begin no landscape later")
-    parser.add_argument("--grids", type=int, default=60, help="null grids of the correlation tests")
+    parser.add_argument("--landscapes", type=int, default=160, help="for each family and seeds")
+    parser.add_argument("--minutes", type=float, default=57.0, help="begin no landscape later")
+    parser.add_argument("--grids", type=int, default=40, help="null grids of the correlation tests")
     parser.add_argument("--docs", type=Path, default=_DOCS, help="folder to write to")
     options = parser.parse_args()
     start = time.monotonic()
