@@ -26,11 +26,11 @@ def test_the_peak_of_a_shape_is_its_maximum(name):
 
 @pytest.mark.parametrize(
     ("name", "signs"),
-    [("flat", {0}), ("rising", {1}), ("falling", {-1}), ("cliff_then_flat", {1})],
+    [("flat", {0}), ("rising", {1}), ("falling", {-1}), ("cliff_then_flat", {0, 1})],
 )
 def test_shapes_without_a_peak_are_monotone(name, signs):
     steps = np.diff(FAMILIES[name](np.linspace(-2.0, 3.0, 101)))
-    assert set(np.sign(np.where(np.abs(steps) < 1e-12, 0.0, steps))) == signs
+    assert set(np.sign(np.where(np.abs(steps) < 1e-7, 0.0, steps))) == signs
 
 
 @pytest.mark.parametrize("near_optimal", [0.005, 0.02])
