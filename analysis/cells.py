@@ -132,19 +132,23 @@ def _chance(trials: pd.DataFrame, recorded: pd.Series) -> tuple[float, bool]:
 def _conditions(frame: pd.DataFrame, chance: float) -> tuple[Condition, ...]:
     keys = [*CONDITION_COLUMNS, "batch_size"]
     frame = frame.sort_values([*keys, "value"])  # no sum depends on the order of the source's rows
-    found = frame.groupby(keys, sort=True).agg(
-        mean=("value", "mean"),
-        variance=("value", "var"),
-        lowest=("value", "min"),
-        highest=("value", "max"),
-        n=("value", "size"),
-        n_diverged=("diverged", "sum"),
+    grouped = frame.groupby(keys, sort=True)
+    values = grouped["value"]
+    found = pd.DataFrame(
+        {
+            "mean": values.mean(),
+            "variance": values.var(),
+            "lowest": values.min(),
+            "highest": values.max(),
+            "n": values.size(),
+            "n_diverged": grouped["diverged"].sum(),
+        }
     )
     best = found.groupby(level=list(CONDITION_COLUMNS))["mean"].max().rename("best")
     half = chance + 0.5 * (frame.join(best, on=list(CONDITION_COLUMNS))["best"] - chance)
     trained = frame[frame["value"] >= half].groupby(keys, sort=True)["value"]
-    found = found.join(trained.agg(["size", "mean", "var"]).add_prefix("trained_"))
-    found["trained_size"] = found["trained_size"].fillna(0).astype(int)
+    found["trained_size"] = trained.size().reindex(found.index, fill_value=0)
+    found["trained_mean"], found["trained_var"] = trained.mean(), trained.var()
     found["survivors"] = frame[~frame["diverged"]].groupby(keys, sort=True)["value"].mean()
     by_condition: dict[tuple[float, float, int], list[CellMean]] = {}
     for row in found.reset_index().itertuples(index=False):

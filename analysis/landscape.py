@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -188,6 +189,10 @@ class Landscape:
 
     def missing(self) -> pd.DataFrame:
         """Planned configurations without a row in `trials`; empty where nothing was planned."""
+        return self._missing
+
+    @cached_property
+    def _missing(self) -> pd.DataFrame:
         if self.planned is None:
             return self.trials.iloc[:0][list(CONFIGURATION_COLUMNS)]
         key = list(_TRIAL_KEY)

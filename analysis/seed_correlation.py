@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.landscape import CONDITION_COLUMNS
@@ -58,12 +59,10 @@ def seed_correlation(
     f_between = f_within = n_seeds = n_cells = 0
     weight = 0.0
     for _, condition in rows.groupby(list(CONDITION_COLUMNS), sort=True):
-        table = condition.pivot_table(index="seed", columns="batch_size", values=metric)
-        table = table.dropna(axis=0)
-        s, c = table.shape
+        values = _complete_seeds(condition, metric)
+        s, c = values.shape
         if s < 2 or c < 2:
             continue
-        values = table.to_numpy(float)
         values = values - values.mean(axis=0)
         seed_means = values.mean(axis=1)
         between += c * float(np.sum(seed_means**2))
@@ -85,3 +84,18 @@ def seed_correlation(
         n_seeds=n_seeds,
         n_cells=n_cells,
     )
+
+
+def _complete_seeds(condition: pd.DataFrame, metric: str) -> NDArray[np.float64]:
+    """Accuracies of the seeds that have every batch size, shape (seeds, batch sizes).
+
+    Repeated trials of one seed and batch size are averaged.
+    """
+    seeds, s = np.unique(condition["seed"].to_numpy(), return_inverse=True)
+    sizes, c = np.unique(condition["batch_size"].to_numpy(), return_inverse=True)
+    sums = np.zeros((len(seeds), len(sizes)))
+    counts = np.zeros(sums.shape)
+    np.add.at(sums, (s, c), condition[metric].to_numpy(float))
+    np.add.at(counts, (s, c), 1.0)
+    complete = (counts > 0.0).all(axis=1)
+    return np.asarray(sums[complete] / counts[complete])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-import explorer.cli_analysis  # noqa: F401  (registers its commands with the app)
+import explorer.cli_analysis
+import explorer.cli_report  # noqa: F401  (the same)
 from explorer import __version__
 from explorer.cli_app import (
     DEFAULT_STORE,

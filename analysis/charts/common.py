@@ -1,4 +1,4 @@
-"""What every chart shares: rows of plain values, distinct labels, tables of shown numbers."""
+"""What every chart shares: rows of plain values, distinct labels, numbers for reading."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -17,21 +16,7 @@ _STAR = "M0,-1.1L.32,-.4L1.05,-.34L.5,.15L.68,.9L0,.5L-.68,.9L-.5,.15L-1.05,-.34
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", _STAR)
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """The numbers behind a chart as text, a column a header.
-
-    Attributes:
-        columns: headers.
-        rows: cells as shown; each row is as long as `columns`.
-        note: what was left out, or empty.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
+AnyChart = alt.LayerChart | alt.HConcatChart
 
 
 def finite(value: float | None) -> float | None:
@@ -150,11 +135,22 @@ def marks(
         title: of the legend.
         in_row: legend entries in a row of a wide chart; a narrow one has four.
     """
-    legend = alt.Legend(title=title, columns=alt.ExprRef(f"width < 420 ? 4 : {in_row}"))
+    legend = alt.Legend(
+        title=title, columns=alt.ExprRef(f"width < 260 ? 3 : width < 420 ? 4 : {in_row}")
+    )
     hues = alt.Scale(domain=list(order))
     kinds = alt.Scale(domain=list(order), range=shapes(len(order)))
     color = alt.Color(f"{field}:N", scale=hues, legend=legend)
     return color, alt.Shape(f"{field}:N", scale=kinds, legend=legend)
+
+
+def without_legend(channel: Any) -> Any:
+    """The colour or shape without its legend, which another panel has; anything else as it is."""
+    if not isinstance(channel, alt.Color | alt.Shape):
+        return channel
+    bare = channel.copy(deep=False)
+    bare["legend"] = None
+    return bare
 
 
 def layered(
@@ -165,6 +161,33 @@ def layered(
         layer=list(layers), width="container", height=height, description=description
     )
     return chart.add_params(*params) if params else chart
+
+
+def beside(panels: Sequence[alt.LayerChart], *, width: int = 340) -> AnyChart:
+    """Panels as one chart, side by side, each `width` pixels wide; a single one as it is.
+
+    A parameter that several panels share, a drop-down say, becomes one of the whole.
+    """
+    if len(panels) == 1:
+        return panels[0]
+    shared: dict[str, Any] = {}
+    bare = []
+    for panel in panels:
+        alone = panel.copy(deep=False)
+        alone["width"] = width
+        if alone["params"] is not alt.Undefined:
+            shared |= {param.name: param for param in alone["params"]}
+            alone["params"] = alt.Undefined
+        bare.append(alone)
+    row = alt.HConcatChart(hconcat=bare, description=panels[0]["description"])
+    row.resolve = alt.Resolve(
+        scale=alt.ScaleResolveMap(
+            color="independent", shape="independent", strokeDash="independent"
+        )
+    )
+    if shared:
+        row["params"] = list(shared.values())
+    return row
 
 
 def shapes(n: int) -> list[str]:
@@ -191,6 +214,21 @@ def powers_of_two(low: float, high: float) -> list[float]:
     """Tick values 2^k inside [low, high], for logarithmic axes; `low` where there is none."""
     first, last = math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9)
     return [2.0**k for k in range(first, last + 1)] or [low]
+
+
+def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round tick values inside [low, high] for a logarithmic axis, at most `most`.
+
+    >>> log_ticks(12, 900), log_ticks(0.03, 40)
+    ([20.0, 50.0, 100.0, 200.0, 500.0], [0.1, 1.0, 10.0])
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [float(f"{f}e{k}") for k in range(first, last + 1) for f in steps]
+        inside = [t for t in ticks if low * (1 - 1e-9) <= t <= high * (1 + 1e-9)]
+        if len(inside) <= most:
+            return inside or [low]
+    return thinned(inside, most)
 
 
 def round_ticks(low: float, high: float, about: int = 6) -> list[float]:

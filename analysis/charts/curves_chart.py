@@ -6,7 +6,7 @@ import json
 
 import altair as alt
 
-from analysis.charts.common import choice, inline, labels, layered, marks
+from analysis.charts.common import AnyChart, beside, choice, inline, labels, layered, marks
 from analysis.charts.curves_data import MEASURES, LearningCurvesInfo
 
 
@@ -34,12 +34,14 @@ def _shown_batches(
     return shown, [alt.ExprRef(f"shown_batches[{i}]") for i in range(longest)]
 
 
-def learning_curves(info: LearningCurvesInfo) -> alt.LayerChart:
-    """Draw the chart: drop-downs pick the condition and the measure.
+def learning_curves_panels(info: LearningCurvesInfo) -> tuple[alt.LayerChart, ...]:
+    """The chart for a page: drop-downs pick the condition and the measure.
 
     Args:
-        info: what to draw, with at least one row.
+        info: what to draw; without rows there is no panel.
     """
+    if not info.rows:
+        return ()
     rates = labels(r.learning_rate for r in info.rows)
     momenta = labels(r.momentum for r in info.rows)
     sizes = labels(r.train_size for r in info.rows)
@@ -51,6 +53,7 @@ def learning_curves(info: LearningCurvesInfo) -> alt.LayerChart:
                 "size": sizes[r.train_size],
                 "batch": str(r.batch_size),
                 "step": r.step,
+                "share": r.share,
                 **{m.replace("_", " "): getattr(r, m) for m in MEASURES},
                 "trials": r.n,
                 "diverged": r.n_diverged,
@@ -78,20 +81,18 @@ def learning_curves(info: LearningCurvesInfo) -> alt.LayerChart:
         .transform_calculate(value="datum[measure]")
         .transform_filter("isValid(datum.value)")
     )
-    x = alt.X(
-        "step:Q",
-        scale=alt.Scale(zero=True),
-        axis=alt.Axis(title="SGD steps", format=",d", tickMinStep=1, tickCount=8),
-    )
     y = alt.Y(
         "value:Q",
         scale=alt.Scale(zero=False),
         axis=alt.Axis(
             title="mean over seeds",
+            tickCount=8,
             labelExpr="indexof(measure, 'loss') >= 0 ? format(datum.value, '.2~f') "
             ": format(datum.value, '~%')",
         ),
     )
+    color["legend"]["symbolLimit"] = 0
+    x = _along(info)
     lines = base.mark_line(strokeWidth=1.6, opacity=0.85).encode(x=x, y=y, color=color)
     points = base.mark_point(filled=True, size=34).encode(
         x=x,
@@ -100,7 +101,7 @@ def learning_curves(info: LearningCurvesInfo) -> alt.LayerChart:
         shape=shape,
         tooltip=[
             alt.Tooltip("batch:N", title="batch size"),
-            alt.Tooltip("step:Q"),
+            alt.Tooltip("step:Q", format=","),
             alt.Tooltip("value:Q", title="mean", format=".4f"),
             alt.Tooltip("trials:Q"),
             alt.Tooltip("diverged:Q"),
@@ -112,4 +113,37 @@ def learning_curves(info: LearningCurvesInfo) -> alt.LayerChart:
         .mark_text(style="note", text="no trials at this condition")
         .encode(x=alt.value(alt.ExprRef("width / 2")), y=alt.value(alt.ExprRef("height / 2")))
     )
-    return layered([lines, points, absent], height=340, description=info.description, params=params)
+    layers = [lines, points, absent, _shown_here()]
+    return (layered(layers, height=340, description=info.description, params=params),)
+
+
+def learning_curves(info: LearningCurvesInfo) -> AnyChart:
+    """The chart for a notebook or a picture; see `learning_curves_panels`.
+
+    Args:
+        info: what to draw, with at least one row.
+    """
+    return beside(learning_curves_panels(info))
+
+
+def _shown_here() -> alt.Chart:
+    """What is shown, above the plot: a picture has no drop-downs that say it."""
+    text = (
+        "measure + (width < 420 ? ': ε ' : ' at learning rate ') + shown_rate + "
+        "(width < 420 ? ', m ' : ', momentum ') + shown_momentum + "
+        "(width < 420 ? ', N ' : ', train size ') + shown_size"
+    )
+    nothing = alt.Chart(alt.InlineData(values=[{}])).encode(x=alt.value(0), y=alt.value(-8))
+    line: alt.Chart = nothing.mark_text(
+        style="note", align="left", baseline="bottom", text=alt.ExprRef(text)
+    )
+    return line
+
+
+def _along(info: LearningCurvesInfo) -> alt.X:
+    if info.by_share:
+        title = "share of the training steps"
+        axis = alt.Axis(title=title, format="~%", tickCount=5)
+        return alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
+    steps = alt.Axis(title="SGD steps", format=",d", tickMinStep=1, tickCount=6)
+    return alt.X("step:Q", scale=alt.Scale(zero=True), axis=steps)

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from analysis.charts.common import (
-    Table,
-    finite,
-    number,
-    percent,
-    plural,
-    thinned,
-)
+from analysis.charts.common import finite, percent, plural, thinned
+from analysis.charts.table import Table
 from explorer.store.schema import DIVERGED, FAILED
 
 MEASURES = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
 ACCURACIES = ("test_accuracy", "train_accuracy")
 
-#: Rows that a browser still draws without a wait; above it, evaluations are left out evenly.
-MAX_ROWS = 20_000
+#: Rows that a browser still draws without a wait; above it, evaluations are left out evenly, and
+#: above that, conditions.
+MAX_ROWS = 10_000
+#: Curves of one condition that can still be told apart; above it, batch sizes are left out evenly.
+MAX_LINES = 14
 #: Rows that a table still shows; above it, only each cell's last evaluation.
 MAX_TABLE_ROWS = 1_500
+#: Evaluations that a curve keeps where conditions are left out instead.
+_FEWEST_EVALUATIONS = 4
 #: A gain between the last two evaluations that says a cell was still learning.
 STILL_GAINING = 0.005
+#: Where budgets of one condition differ by more than this factor, as epochs of several batch sizes
+#: do, steps from zero would press the short curves together: the share done is drawn.
+_EQUAL_BUDGETS = 4.0
 
 QUESTION = "Had training run its course when the budget ended?"
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +45,7 @@ class LearningRow:
 
     Attributes:
         step: SGD steps done.
+        share: of the cell's SGD steps, a fraction.
         test_accuracy, train_accuracy: means over the cell's trials as fractions, diverged trials
             at chance; None where no trial says.
         test_loss, train_loss: means in nats per sample over the trials still training.
@@ -50,6 +57,7 @@ class LearningRow:
     train_size: int
     batch_size: int
     step: int
+    share: float
     test_accuracy: float | None
     train_accuracy: float | None
     test_loss: float | None
@@ -66,6 +74,7 @@ class LearningCurvesInfo:
         question, answer, description: title, one sentence, and text for those who cannot see it.
         rows: by condition, batch size and step; empty where nothing can be shown.
         first_shown: learning_rate, momentum and train_size of the condition shown first.
+        by_share: the chart's axis is the share of the steps, since budgets differ in steps.
         notes: what cannot be shown, and why; whole sentences.
     """
 
@@ -75,12 +84,14 @@ class LearningCurvesInfo:
     rows: tuple[LearningRow, ...]
     first_shown: tuple[float, float, int] | None
     notes: tuple[str, ...]
+    by_share: bool = False
 
     def table(self) -> Table:
-        """Each row as text; of a large study only each cell's last evaluation."""
+        """Each row; of a large study only each cell's last evaluation."""
         rows, note = self.rows, ""
         if len(rows) > MAX_TABLE_ROWS:
-            rows = tuple(curve[-1] for curve in _curves(rows))
+            last = {(r.learning_rate, r.momentum, r.train_size, r.batch_size): r for r in rows}
+            rows = tuple(last.values())
             note = "Only each cell's last evaluation; `explorer export curves` writes all of them."
         return Table(
             columns=(
@@ -98,20 +109,21 @@ class LearningCurvesInfo:
             ),
             rows=tuple(
                 (
-                    number(r.learning_rate),
-                    number(r.momentum),
-                    number(r.train_size),
-                    number(r.batch_size),
-                    str(r.step),
-                    percent(r.test_accuracy, 2),
-                    percent(r.train_accuracy, 2),
-                    number(r.test_loss),
-                    number(r.train_loss),
-                    str(r.n),
-                    str(r.n_diverged),
+                    r.learning_rate,
+                    r.momentum,
+                    r.train_size,
+                    r.batch_size,
+                    r.step,
+                    r.test_accuracy,
+                    r.train_accuracy,
+                    r.test_loss,
+                    r.train_loss,
+                    r.n,
+                    r.n_diverged,
                 )
                 for r in rows
             ),
+            percent=frozenset({"test accuracy", "train accuracy"}),
             note=note,
         )
 
@@ -137,47 +149,45 @@ def learning_curves_info(trials: pd.DataFrame, curves: pa.Table | None) -> Learn
     )
     if curves is None:
         return _with_note(empty, "This source holds final results only, no learning curves.")
-    expected = _expected(trials[trials["status"] != FAILED])
-    if expected.empty:
+    finished = trials[trials["status"] != FAILED]
+    finished = finished.dropna(subset=["trial_id", "steps", "evaluations"]).reset_index(drop=True)
+    if finished.empty:
         return _with_note(empty, "No trial has finished, so there are no learning curves.")
-    recorded = curves.select(["trial_id", "step", *MEASURES]).to_pandas()
-    recorded = recorded.drop_duplicates(["trial_id", "step"])
-    joined = expected.merge(recorded, on=["trial_id", "step"], how="left", indicator=True)
-    seen = joined["_merge"] == "both"
-    gone = ~seen & joined["diverged"]
-    lost = joined.loc[~seen & ~joined["diverged"], "trial_id"].nunique()
-    for measure in MEASURES:
-        joined[measure] = joined[measure].where(np.isfinite(joined[measure].astype(float)))
-    for measure in ACCURACIES:
-        joined[measure] = joined[measure].where(~gone, joined["chance"])
-    rows = _aggregate(joined.assign(counted=joined["test_accuracy"].notna(), gone=gone))
-    if not rows:
+    means = _aggregate(finished, curves)
+    if not len(means.step):
         return _with_note(empty, "No evaluation of these trials is recorded.")
     notes = []
-    if lost:
-        notes.append(f"{plural(lost, 'finished trial')} without all evaluations: left out there.")
-    if diverged := int(expected.loc[expected["diverged"], "trial_id"].nunique()):
-        unknown = bool(expected.loc[expected["diverged"], "chance"].isna().any())
-        how = "left out of the means" if unknown else "counted at chance"
-        notes.append(f"{plural(diverged, 'diverged trial')}: {how} after the last evaluation.")
-    if all(r.n <= 1 for r in rows):
+    if means.n_lost:
+        notes.append(
+            f"{plural(means.n_lost, 'finished trial')} without all evaluations: left out there."
+        )
+    diverged = finished[finished["status"] == DIVERGED]
+    if len(diverged):
+        how = "left out of the means" if diverged["n_classes"].isna().any() else "counted at chance"
+        notes.append(f"{plural(len(diverged), 'diverged trial')}: {how} after the last evaluation.")
+    if means.n.max() <= 1:
         notes.append("Every cell holds a single seed, so the curves are single runs.")
-    per_cell = max(2, MAX_ROWS // len(list(_curves(rows))))
-    kept = tuple(r for curve in _curves(rows) for r in thinned(curve, per_cell))
-    if len(kept) < len(rows):
-        notes.append(f"At most {per_cell} evaluations of each cell are drawn.")
-    ends = [curve[-1] for curve in _curves(rows) if curve[-1].test_accuracy is not None]
-    best = max(ends, key=lambda r: r.test_accuracy or 0.0, default=None)
+    best = _best(means)
+    kept, left_out = _thinned(means, best)
+    notes += left_out
+    ends = means.ends
+    condition = means.cells.iloc[int(means.cell[best])]
+    n_cells = plural(len(ends), "cell")
     return LearningCurvesInfo(
         question=QUESTION,
-        answer=_answer(rows),
+        answer=_answer(means),
         description=(
             "Mean accuracy or loss against SGD steps, a line for each batch size, for one "
-            f"condition at a time: {plural(len(list(_curves(rows))), 'cell')} in all."
+            f"condition at a time: {n_cells} in all."
         ),
-        rows=kept,
-        first_shown=None if best is None else (best.learning_rate, best.momentum, best.train_size),
+        rows=_rows(means, kept),
+        first_shown=(
+            float(condition["learning_rate"]),
+            float(condition["momentum"]),
+            int(condition["train_size"]),
+        ),
         notes=tuple(notes),
+        by_share=_budgets_differ(means),
     )
 
 
@@ -185,77 +195,221 @@ def _with_note(info: LearningCurvesInfo, note: str) -> LearningCurvesInfo:
     return replace(info, notes=(*info.notes, note))
 
 
-_CELL = ["learning_rate", "momentum", "train_size", "batch_size"]
+_CONDITION = ["learning_rate", "momentum", "train_size"]
+_CELL = [*_CONDITION, "batch_size"]
 
 
-def _expected(trials: pd.DataFrame) -> pd.DataFrame:
-    """A row for each evaluation that each trial was to have, with the trial's id and cell.
+@dataclass(frozen=True, eq=False)
+class _Means:
+    """Means over the trials of each cell and step, [rows], cell after cell in ascending steps.
+
+    Attributes:
+        cells: _CELL and `condition`, a row a cell, in ascending order.
+        cell, step: of each row; `total` SGD steps the cell was to take.
+        measures: by name; NaN where no trial says.
+        n, n_diverged: trials behind test accuracy, and those that had diverged.
+        n_lost: finished trials that lack an evaluation.
+    """
+
+    cells: pd.DataFrame
+    cell: Integers
+    step: Integers
+    total: Integers
+    measures: Mapping[str, Floats]
+    n: Integers
+    n_diverged: Integers
+    n_lost: int
+
+    @property
+    def starts(self) -> Integers:
+        """Each cell's first row."""
+        return np.flatnonzero(np.diff(self.cell, prepend=-1)).astype(np.int64)
+
+    @property
+    def ends(self) -> Integers:
+        """Each cell's last row."""
+        return np.flatnonzero(np.diff(self.cell, append=-1)).astype(np.int64)
+
+
+def _aggregate(finished: pd.DataFrame, curves: pa.Table) -> _Means:
+    """Match evaluations to those that each trial was to have, and average cell by cell.
+
+    Everything is an array, since a study may have millions of evaluations: trials and cells are
+    numbered, and (number, step) is one integer key.
+
+    Args:
+        finished: completed and diverged trials, numbered from 0.
+        curves: columns of CURVES_SCHEMA.
+    """
+    groups = finished.groupby(_CELL, sort=True)
+    cell_of = groups.ngroup().to_numpy(np.int64)
+    cells = groups.size().index.to_frame(index=False)
+    cells["condition"] = cells.groupby(_CONDITION, sort=True).ngroup()
+    steps, evaluations = (finished[c].to_numpy(np.int64) for c in ("steps", "evaluations"))
+    trial, step = _expected(steps, evaluations)
+    span = int(steps.max()) + 1
+    ids = pa.array(finished["trial_id"].astype(str), pa.string())
+    found = pc.index_in(curves.column("trial_id").cast(pa.string()), value_set=ids)
+    known = pc.is_valid(found)
+    recorded = curves.filter(known)
+    places = found.filter(known).to_numpy().astype(np.int64)
+    at = recorded.column("step").to_numpy().astype(np.int64)
+    inside = (at >= 0) & (at < span)
+    key, first = np.unique(places[inside] * span + at[inside], return_index=True)
+    source = np.flatnonzero(inside)[first]
+    wanted = trial * span + step
+    place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
+    seen = key[place] == wanted if len(key) else np.zeros(len(wanted), dtype=bool)
+    diverged = (finished["status"] == DIVERGED).to_numpy()[trial]
+    chance = 1.0 / finished["n_classes"].to_numpy(np.float64, na_value=np.nan)[trial]
+    gone = ~seen & diverged
+    row_key, row = np.unique(cell_of[trial] * span + step, return_inverse=True)
+    measures: dict[str, Floats] = {}
+    counted = np.zeros(len(row_key), dtype=np.int64)
+    for measure in MEASURES:
+        values = np.full(len(wanted), np.nan)
+        if measure in recorded.column_names and len(key):
+            column = recorded.column(measure).to_numpy().astype(np.float64)
+            values[seen] = column[source[place[seen]]]
+        if measure in ACCURACIES:
+            values[gone] = chance[gone]
+        there = np.isfinite(values)
+        n = np.bincount(row[there], minlength=len(row_key))
+        total = np.bincount(row[there], weights=values[there], minlength=len(row_key))
+        measures[measure] = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+        if measure == "test_accuracy":
+            counted = n
+    lost = np.unique(trial[~seen & ~diverged])
+    keep = counted > 0
+    cell = row_key // span
+    longest = np.zeros(len(cells), dtype=np.int64)
+    np.maximum.at(longest, cell_of, steps)
+    return _Means(
+        cells=cells,
+        cell=cell[keep],
+        step=(row_key % span)[keep],
+        total=longest[cell][keep],
+        measures={name: values[keep] for name, values in measures.items()},
+        n=counted[keep],
+        n_diverged=np.bincount(row[gone], minlength=len(row_key))[keep],
+        n_lost=len(lost),
+    )
+
+
+def _expected(steps: Integers, evaluations: Integers) -> tuple[Integers, Integers]:
+    """The trial's number and the step of each evaluation that a trial was to have.
 
     Steps are those of `explorer.trial.Configuration.evaluation_steps`.
     """
-    known = trials.dropna(subset=["trial_id", "steps", "evaluations"]).reset_index(drop=True)
-    found = known[["trial_id", *_CELL]].assign(
-        diverged=known["status"] == DIVERGED, chance=1.0 / known["n_classes"].astype(float)
-    )
-    evaluations = known["evaluations"].to_numpy(int)
-    found = found.loc[found.index.repeat(evaluations)]
-    place = found.groupby(level=0).cumcount().to_numpy() + 1
-    steps = known["steps"].to_numpy(int)[found.index] * place / evaluations[found.index]
-    found["step"] = np.maximum(1, np.rint(steps)).astype(int)
-    return found.drop_duplicates(["trial_id", "step"], ignore_index=True)
+    trial = np.repeat(np.arange(len(steps)), evaluations)
+    first = np.repeat(np.cumsum(evaluations) - evaluations, evaluations)
+    place = np.arange(len(trial)) - first + 1
+    step = np.maximum(1, np.rint(steps[trial] * place / evaluations[trial])).astype(np.int64)
+    # More evaluations than steps: some fall on the same step.
+    keep = np.ones(len(trial), dtype=bool)
+    keep[1:] = (trial[1:] != trial[:-1]) | (step[1:] != step[:-1])
+    return trial[keep], step[keep]
 
 
-def _aggregate(joined: pd.DataFrame) -> list[LearningRow]:
-    """Means over the trials of each cell and step, in the order of cells and steps."""
-    how = {**dict.fromkeys(MEASURES, "mean"), "counted": "sum", "gone": "sum"}
-    means = joined.groupby([*_CELL, "step"], sort=True, as_index=False).agg(how)
-    return [
-        LearningRow(
-            learning_rate=float(values["learning_rate"]),
-            momentum=float(values["momentum"]),
-            train_size=int(values["train_size"]),
-            batch_size=int(values["batch_size"]),
-            step=int(values["step"]),
-            **{m: finite(values[m]) for m in MEASURES},
-            n=int(values["counted"]),
-            n_diverged=int(values["gone"]),
+def _thinned(means: _Means, best: int) -> tuple[Integers, list[str]]:
+    """The rows to keep, at most MAX_ROWS or so, and what to say of those left out.
+
+    Args:
+        means: of all cells.
+        best: a row of the cell that is kept in any case.
+    """
+    notes = []
+    starts, ends = means.starts, means.ends
+    condition = means.cells["condition"].to_numpy()[means.cell[starts]]
+    shown = np.unique(condition)
+    kept = int(np.searchsorted(starts, best, side="right")) - 1
+    of_best = int(np.searchsorted(shown, condition[kept]))
+    lines = [thinned(np.flatnonzero(condition == c).tolist(), MAX_LINES) for c in shown]
+    lines[of_best] = _with(kept, lines[of_best])
+    if sum(map(len, lines)) < len(starts):
+        notes.append(
+            f"At most {MAX_LINES} batch sizes of a condition are drawn, evenly chosen; "
+            "`explorer export curves` writes all of them."
         )
-        for values in means.to_dict("records")
-        if values["counted"]
-    ]
+    most = max(2, MAX_ROWS * len(shown) // (_FEWEST_EVALUATIONS * sum(map(len, lines))))
+    lengths = ends - starts + 1
+    n_rows = int(sum(lengths[line].sum() for line in lines))
+    if n_rows > MAX_ROWS and most < len(shown):
+        lines = [lines[i] for i in _with(of_best, thinned(range(len(shown)), most))]
+        notes.append(
+            f"The curves of {len(lines):,} of {len(shown):,} conditions are drawn, evenly chosen."
+        )
+    cells = [i for line in lines for i in line]
+    per_cell = max(2, MAX_ROWS // len(cells))
+    rows = [i for c in cells for i in thinned(range(starts[c], ends[c] + 1), per_cell)]
+    if len(rows) < int(lengths[cells].sum()):
+        notes.append(f"At most {per_cell} evaluations of each cell are drawn.")
+    return np.array(rows, dtype=np.int64), notes
 
 
-def _curves(rows: Sequence[LearningRow]) -> Iterable[list[LearningRow]]:
-    """The rows cell by cell."""
-    cells: dict[tuple[float, float, int, int], list[LearningRow]] = {}
-    for r in rows:
-        cells.setdefault((r.learning_rate, r.momentum, r.train_size, r.batch_size), []).append(r)
-    return cells.values()
+def _with(item: int, picked: Sequence[int]) -> list[int]:
+    """The ascending numbers with this one, which takes the place of its nearest."""
+    nearest = min(picked, key=lambda i: abs(i - item))
+    return sorted({item, *picked} - ({nearest} - {item}))
 
 
-def _answer(rows: Sequence[LearningRow]) -> str:
+def _rows(means: _Means, kept: Integers) -> tuple[LearningRow, ...]:
+    columns = {name: means.cells[name].to_numpy()[means.cell[kept]].tolist() for name in _CELL}
+    values = {name: values[kept].tolist() for name, values in means.measures.items()}
+    step, total = means.step[kept].tolist(), means.total[kept].tolist()
+    n, gone = means.n[kept].tolist(), means.n_diverged[kept].tolist()
+    return tuple(
+        LearningRow(
+            learning_rate=float(columns["learning_rate"][i]),
+            momentum=float(columns["momentum"][i]),
+            train_size=int(columns["train_size"][i]),
+            batch_size=int(columns["batch_size"][i]),
+            step=step[i],
+            share=step[i] / total[i],
+            test_accuracy=finite(values["test_accuracy"][i]),
+            train_accuracy=finite(values["train_accuracy"][i]),
+            test_loss=finite(values["test_loss"][i]),
+            train_loss=finite(values["train_loss"][i]),
+            n=n[i],
+            n_diverged=gone[i],
+        )
+        for i in range(len(kept))
+    )
+
+
+def _best(means: _Means) -> int:
+    """The last row of the cell of the best final test accuracy."""
+    ends = means.ends
+    return int(ends[np.argmax(means.measures["test_accuracy"][ends])])
+
+
+def _budgets_differ(means: _Means) -> bool:
+    """Whether some condition's cells differ much in their steps."""
+    ends = means.ends
+    condition = means.cells["condition"].to_numpy()[means.cell[ends]]
+    total = pd.Series(means.total[ends]).groupby(condition)
+    return bool((total.max() > _EQUAL_BUDGETS * total.min()).any())
+
+
+def _answer(means: _Means) -> str:
     """One sentence: how many cells still gained, and how well the training set was fitted."""
-    curves = list(_curves(rows))
-    gains = [
-        curve[-1].test_accuracy - curve[-2].test_accuracy
-        for curve in curves
-        if len(curve) > 1
-        and curve[-1].test_accuracy is not None
-        and curve[-2].test_accuracy is not None
-    ]
-    fitted = [c[-1].train_accuracy for c in curves if c[-1].train_accuracy is not None]
+    ends, accuracy = means.ends, means.measures["test_accuracy"]
+    several = ends > means.starts
     parts = []
-    if gains:
-        still = sum(gain > STILL_GAINING for gain in gains)
+    if several.any():
+        gains = accuracy[ends[several]] - accuracy[ends[several] - 1]
         parts.append(
-            f"{still} of {plural(len(gains), 'cell')} still gained more than "
-            f"{100 * STILL_GAINING:g} points of test accuracy between their last two evaluations"
+            f"{int((gains > STILL_GAINING).sum()):,} of {plural(len(gains), 'cell')} still gained "
+            f"more than {100 * STILL_GAINING:g} points of test accuracy between their last two "
+            "evaluations"
         )
     else:
         parts.append("With one evaluation a trial, nothing shows whether training had settled")
-    if fitted:
+    fitted = means.measures["train_accuracy"][ends]
+    fitted = fitted[np.isfinite(fitted)]
+    if len(fitted):
         parts.append(
-            f"training accuracy at the end is {percent(min(fitted))} to {percent(max(fitted))} "
-            f"(median {percent(median(fitted))})"
+            f"training accuracy at the end is {percent(float(fitted.min()))} to "
+            f"{percent(float(fitted.max()))} (median {percent(float(np.median(fitted)))})"
         )
     return "; ".join(parts) + "."

@@ -1,14 +1,18 @@
-"""Accuracy against batch size, a curve a learning rate, with each condition's best batch size."""
+"""Accuracy against batch size, a curve for each level of one axis, with its best batch size."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from analysis.charts.common import (
+    AnyChart,
     Row,
+    beside,
     choice,
     inline,
     labels,
@@ -18,7 +22,8 @@ from analysis.charts.common import (
     round_ticks,
     widened,
 )
-from analysis.charts.peaks_data import CellRow, CurveRow, OptimumRow, PeaksInfo
+from analysis.charts.peaks_data import PeaksInfo
+from analysis.charts.peaks_rows import AXES, SPOKEN, Axis, CellRow, CurveRow, OptimumRow
 
 #: Share of the plot's height above the curves in which each condition's optimum has a lane.
 _STRIP = 0.30
@@ -26,9 +31,10 @@ _STRIP = 0.30
 #: their height above the lowest cell.
 _NEAR = 0.15
 
-_HERE = "datum.momentum == shown_momentum && datum.size == shown_size"
-_PICKED = "shown_rate == 'all' || datum.rate == shown_rate"
-_ZOOMED = "shown_range == 'near the peaks'"
+#: Name of each axis in the chart's rows, in `shown_...` and `picked_...`.
+FIELDS: Mapping[Axis, str] = {"learning_rate": "rate", "train_size": "size", "momentum": "momentum"}
+
+_RANGES = ("whole range", "near the peaks")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,35 +52,76 @@ class _View:
         low, high = low - margin, high + margin
         return cls(low=low, high=high, top=high + (high - low) * _STRIP / (1 - _STRIP))
 
-    def lane(self, i: int, n: int) -> float:
-        """Height of lane `i` of `n`; above them one is left for the strip's heading."""
-        return self.high + (self.top - self.high) * (i + 0.5) / (n + 1)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Names:
+    """Expressions and labels of one chart.
+
+    Attributes:
+        axis: the curves' axis.
+        texts: label of each value, by axis.
+        here: tests whether a row belongs to the picked condition.
+        picked: tests whether a row's curve is picked.
+        one: tests whether it is the only one picked.
+    """
+
+    axis: Axis
+    texts: Mapping[Axis, Mapping[float, str]]
+    here: str
+    picked: str
+    one: str
+
+    @classmethod
+    def of(cls, info: PeaksInfo) -> _Names:
+        """The names of this info's chart."""
+        field = FIELDS[info.axis]
+        shown = [f"datum.{FIELDS[a]} == shown_{FIELDS[a]}" for a in info.others]
+        return cls(
+            axis=info.axis,
+            texts={a: labels(info.levels[a]) for a in AXES},
+            here=" && ".join(shown),
+            picked=f"picked_{field} == 'all' || datum.{field} == picked_{field}",
+            one=f"datum.{field} == picked_{field}",
+        )
+
+    def condition(self, row: CellRow | CurveRow | OptimumRow) -> Row:
+        """The row's condition as labels."""
+        return {FIELDS[a]: self.texts[a][float(getattr(row, a))] for a in AXES}
+
+    def level(self, row: CellRow | OptimumRow) -> str:
+        """The label of the row's curve."""
+        return self.texts[self.axis][float(getattr(row, self.axis))]
+
+    def faded(self, full: float) -> Any:
+        """Opacity: curves that were not picked stay as a faint context."""
+        return alt.when(self.picked).then(alt.value(full)).otherwise(alt.value(0.16))
 
 
-def peaks(info: PeaksInfo) -> alt.LayerChart:
-    """Draw the chart: drop-downs pick a learning rate and, where varied, momentum and train size.
+def peaks(info: PeaksInfo) -> AnyChart:
+    """Draw the chart for a notebook or a picture; see `peaks_panels`."""
+    return beside(peaks_panels(info))
 
-    The strip above the curves has a lane for each learning rate with its best batch size.
+
+def peaks_panels(info: PeaksInfo) -> tuple[alt.LayerChart, ...]:
+    """Draw the chart: drop-downs pick one curve, the other two axes and the vertical range.
+
+    The strip above the curves has a lane for each curve with its best batch size.
 
     Args:
-        info: what to draw, with at least one cell.
+        info: what to draw.
+
+    Returns:
+        One chart of container width; none where there is no cell.
     """
-    rates = labels(c.learning_rate for c in info.cells)
-    momenta = labels(c.momentum for c in info.cells)
-    sizes = labels(c.train_size for c in info.cells)
-    whole, near = _views(info)
-
-    def condition(row: CellRow | CurveRow | OptimumRow) -> Row:
-        return {
-            "rate": rates[row.learning_rate],
-            "momentum": momenta[row.momentum],
-            "size": sizes[row.train_size],
-        }
-
+    if not info.cells:
+        return ()
+    names = _Names.of(info)
+    drawn = {names.level(c) for c in info.cells}
+    order = [text for text in names.texts[info.axis].values() if text in drawn]
     cells = inline(
         [
             {
-                **condition(c),
+                **names.condition(c),
                 "B": c.batch_size,
                 "mean": c.mean,
                 "low": c.low,
@@ -88,22 +135,20 @@ def peaks(info: PeaksInfo) -> alt.LayerChart:
     )
     curves = inline(
         [
-            {**condition(c), "B": c.batch_size, "mean": c.mean, "low": c.low, "high": c.high}
+            {**names.condition(c), "B": c.batch_size, "mean": c.mean, "low": c.low, "high": c.high}
             for c in info.curves
         ]
     )
-    order = list(rates.values())
     optima = inline(
         [
             {
-                **condition(o),
+                **names.condition(o),
                 "B": o.batch_size_opt,
                 "low": o.low or o.batch_size_opt,
                 "high": o.high or o.batch_size_opt,
                 "mean": o.accuracy_opt,
-                "whole": whole.lane(order.index(rates[o.learning_rate]), len(order)),
-                "near": near.lane(order.index(rates[o.learning_rate]), len(order)),
-                "censored": o.censored,
+                "lane": (order.index(names.level(o)) + 0.5) / (len(order) + 1),
+                "usable": o.usable,
                 "opens_low": o.censored and o.censored_side != "high",
                 "opens_high": o.censored and o.censored_side != "low",
                 "text": o.text,
@@ -111,105 +156,139 @@ def peaks(info: PeaksInfo) -> alt.LayerChart:
             for o in info.optima
         ]
     )
-    color, shape = marks("rate", order, "learning rate", in_row=8)
-    sampled = [c.batch_size for c in info.cells]
+    color, shape = marks(FIELDS[info.axis], order, SPOKEN[info.axis], in_row=8)
     ends = [v for o in info.optima for v in (o.low, o.high) if v is not None]
-    domain = widened([*sampled, *ends])
+    sampled = [float(c.batch_size) for c in info.cells]
+    # An interval that says nothing must not push the cells into a corner.
+    least, most = min(sampled) / 2, max(sampled) * 2
+    domain = widened([*sampled, *(min(max(v, least), most) for v in ends)])
     x = alt.X(
         "B:Q",
-        scale=alt.Scale(
-            type="log",
-            base=2,
-            nice=False,
-            padding=12,
-            domain=domain,
+        scale=alt.Scale(type="log", base=2, nice=False, padding=12, domain=domain),
+        axis=alt.Axis(
+            title="batch size",
+            values=powers_of_two(*domain),
+            format=",~r",
+            labelOverlap="parity",
         ),
-        axis=alt.Axis(title="batch size", values=powers_of_two(*domain), format=",~r"),
     )
-    ticks = [round_ticks(v.low, v.high) for v in (near, whole)]
     y = alt.Y(
         "mean:Q",
         scale=alt.Scale(
             zero=False,
             nice=False,
-            domain=[
-                alt.ExprRef(f"{_ZOOMED} ? {near.low} : {whole.low}"),
-                alt.ExprRef(f"{_ZOOMED} ? {near.top} : {whole.top}"),
-            ],
+            domain=[alt.ExprRef("shown_view[0]"), alt.ExprRef("shown_view[2]")],
         ),
         axis=alt.Axis(
             title=f"mean {info.metric.replace('_', ' ')}",
             format="~%",
-            values=alt.ExprRef(f"{_ZOOMED} ? {ticks[0]} : {ticks[1]}"),
+            values=alt.ExprRef("shown_view[3]"),
         ),
     )
-    layers = _curve_layers(cells, curves, x=x, y=y, color=color, shape=shape)
+    layers = _curve_layers(cells, curves, names, x=x, y=y, color=color, shape=shape)
     if info.optima:
-        layers += _optimum_layers(optima, x=x, color=color, shape=shape)
-    return layered(
-        layers,
+        layers += _optimum_layers(optima, names, x=x, color=color, shape=shape)
+    chart = layered(
+        [*layers, _absent()],
         height=430,
         description=info.description,
-        params=_params(info, order, momenta, sizes),
+        params=[*_params(info, names, order), *_views(info, names)],
     )
+    return (chart,)
 
 
-def _views(info: PeaksInfo) -> tuple[_View, _View]:
-    """The whole range of the cells, and the range near the conditions' best means."""
-    values = [v for c in info.cells for v in (c.mean, c.low, c.high) if v is not None]
-    tops: dict[tuple[float, float, int], float] = {}
+def _params(info: PeaksInfo, names: _Names, order: Sequence[str]) -> list[alt.Parameter]:
+    """What the reader chooses; an axis with one value is a constant without a drop-down."""
+    picks = ["all", *order] if len(order) > 1 else ["all"]
+    params = [choice(f"picked_{FIELDS[info.axis]}", SPOKEN[info.axis], picks, "all")]
+    for a in info.others:
+        drawn = {names.texts[a][float(getattr(c, a))] for c in info.cells}
+        options = [text for text in names.texts[a].values() if text in drawn]
+        first = options[0] if info.first_shown is None else names.texts[a][info.first_shown[a]]
+        params.append(choice(f"shown_{FIELDS[a]}", SPOKEN[a], options, first))
+    params.append(choice("shown_range", "vertical axis", _RANGES, _RANGES[0]))
+    return params
+
+
+def _views(info: PeaksInfo, names: _Names) -> list[alt.Parameter]:
+    """The picked condition's vertical range: low, high, top of the strip, and the ticks.
+
+    Looked up by the labels of the picked condition; one that has no trials takes the first's.
+    """
+    groups: dict[str, list[CellRow]] = {}
     for c in info.cells:
-        key = (c.learning_rate, c.momentum, c.train_size)
+        key = "|".join(names.texts[a][float(getattr(c, a))] for a in info.others)
+        groups.setdefault(key, []).append(c)
+    table = {
+        key: [[v.low, v.high, v.top, round_ticks(v.low, v.high)] for v in _both(rows, info.axis)]
+        for key, rows in groups.items()
+    }
+    key = " + '|' + ".join(f"shown_{FIELDS[a]}" for a in info.others)
+    text = json.dumps(table, separators=(",", ":"))
+    found = alt.param(name="shown_views", expr=f"({text})[{key}] || null")
+    fallback = json.dumps(next(iter(table.values()))[0])
+    view = alt.param(
+        name="shown_view",
+        expr=f"shown_views ? shown_views[shown_range == '{_RANGES[1]}' ? 1 : 0] : {fallback}",
+    )
+    return [found, view]
+
+
+def _both(cells: Sequence[CellRow], axis: Axis) -> tuple[_View, _View]:
+    """The whole range of one condition's cells, and the range near its curves' best means."""
+    values = [v for c in cells for v in (c.mean, c.low, c.high) if v is not None]
+    tops: dict[float, float] = {}
+    for c in cells:
+        key = float(getattr(c, axis))
         tops[key] = max(tops.get(key, c.mean), c.mean)
     low, high, lowest_top = min(values), max(values), min(tops.values())
     return _View.of(low, high), _View.of(lowest_top - _NEAR * (lowest_top - low), high)
 
 
-def _params(
-    info: PeaksInfo, order: list[str], momenta: dict[float, str], sizes: dict[float, str]
-) -> list[alt.Parameter]:
-    """What the reader chooses; an axis with one value is a constant without a drop-down."""
-    momentum, size = info.first_shown or (min(momenta), min(sizes))
-    rates = ["all", *order] if len(order) > 1 else ["all"]
-    return [
-        choice("shown_rate", "learning rate", rates, "all"),
-        choice("shown_momentum", "momentum", list(momenta.values()), momenta[momentum]),
-        choice("shown_size", "train size", list(sizes.values()), sizes[size]),
-        choice("shown_range", "vertical axis", ["whole range", "near the peaks"], "whole range"),
-    ]
-
-
-def _faded(full: float) -> Any:
-    """Opacity: curves that were not picked stay as a faint context."""
-    return alt.when(_PICKED).then(alt.value(full)).otherwise(alt.value(0.16))
+def _absent() -> alt.Chart:
+    """Says that the picked condition has no trials."""
+    text: alt.Chart = (
+        alt.Chart(alt.InlineData(values=[{}]))
+        .transform_filter("!shown_views")
+        .mark_text(style="note", text="no trials at this condition")
+        .encode(x=alt.value(alt.ExprRef("width / 2")), y=alt.value(alt.ExprRef("height / 2")))
+    )
+    return text
 
 
 def _curve_layers(
-    cells: alt.InlineData, curves: alt.InlineData, *, x: alt.X, y: alt.Y, color: Any, shape: Any
+    cells: alt.InlineData,
+    curves: alt.InlineData,
+    names: _Names,
+    *,
+    x: alt.X,
+    y: alt.Y,
+    color: Any,
+    shape: Any,
 ) -> list[alt.Chart]:
     """The picked curve's band, the smooth curves, the bars, and the cells."""
     band = (
         alt.Chart(curves)
-        .transform_filter(_HERE)
-        .transform_filter("datum.rate == shown_rate && isValid(datum.low)")
-        .mark_area(style="band", clip=True)
+        .transform_filter(names.here)
+        .transform_filter(f"{names.one} && isValid(datum.low)")
+        .mark_area(style="band", interpolate="monotone", clip=True)
         .encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
     )
     line = (
         alt.Chart(curves)
-        .transform_filter(_HERE)
-        .mark_line(strokeWidth=1.6, clip=True)
-        .encode(x=x, y=y, color=color, opacity=_faded(0.85))
+        .transform_filter(names.here)
+        .mark_line(strokeWidth=1.6, interpolate="monotone", clip=True)
+        .encode(x=x, y=y, color=color, opacity=names.faded(0.85))
     )
     bars = (
         alt.Chart(cells)
-        .transform_filter(_HERE)
+        .transform_filter(names.here)
         .transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=1.2, clip=True)
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color, opacity=_faded(0.6))
+        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color, opacity=names.faded(0.6))
     )
     tooltip = [
-        alt.Tooltip("rate:N", title="learning rate"),
+        *_told(),
         alt.Tooltip("B:Q", title="batch size"),
         alt.Tooltip("mean:Q", title="mean", format=".2%"),
         alt.Tooltip("trials:Q"),
@@ -217,25 +296,32 @@ def _curve_layers(
     ]
     points = [
         alt.Chart(cells)
-        .transform_filter(_HERE)
+        .transform_filter(names.here)
         .transform_filter(f"datum.fitted == {str(fitted).lower()}")
         .mark_point(filled=fitted, size=42, strokeWidth=1.4, clip=True)
-        .encode(x=x, y=y, color=color, shape=shape, opacity=_faded(0.95), tooltip=tooltip)
+        .encode(x=x, y=y, color=color, shape=shape, opacity=names.faded(0.95), tooltip=tooltip)
         for fitted in (True, False)
     ]
     return [band, line, bars, *points]
 
 
-def _optimum_layers(optima: alt.InlineData, *, x: alt.X, color: Any, shape: Any) -> list[alt.Chart]:
-    """The strip: intervals, arrows where a side is open, and marks, hollow where censored."""
+def _told() -> list[alt.Tooltip]:
+    """The condition, for tooltips."""
+    return [alt.Tooltip(f"{FIELDS[a]}:N", title=SPOKEN[a]) for a in AXES]
+
+
+def _optimum_layers(
+    optima: alt.InlineData, names: _Names, *, x: alt.X, color: Any, shape: Any
+) -> list[alt.Chart]:
+    """The strip: intervals, arrows where a side is open, and marks, hollow where not usable."""
     lanes = (
         alt.Chart(optima)
-        .transform_filter(_HERE)
-        .transform_calculate(lane=f"{_ZOOMED} ? datum.near : datum.whole")
+        .transform_filter(names.here)
+        .transform_calculate(at="shown_view[1] + datum.lane * (shown_view[2] - shown_view[1])")
     )
-    lane = alt.Y("lane:Q")
+    lane = alt.Y("at:Q")
     tooltip = [
-        alt.Tooltip("rate:N", title="learning rate"),
+        *_told(),
         alt.Tooltip("text:N", title="best batch size"),
         alt.Tooltip("mean:Q", title="accuracy there", format=".2%"),
     ]
@@ -244,20 +330,22 @@ def _optimum_layers(optima: alt.InlineData, *, x: alt.X, color: Any, shape: Any)
     )
     layers = [
         heading.encode(x=alt.value(0), y=alt.value(0)),
-        lanes.mark_rule(strokeWidth=2).encode(
-            x=alt.X("low:Q"), x2="high:Q", y=lane, color=color, opacity=_faded(0.9)
+        lanes.mark_rule(strokeWidth=2, clip=True).encode(
+            x=alt.X("low:Q"), x2="high:Q", y=lane, color=color, opacity=names.faded(0.9)
         ),
     ]
-    for end, mark in (("low", "triangle-left"), ("high", "triangle-right")):
+    for end, mark, offset in (("low", "triangle-left", -9), ("high", "triangle-right", 9)):
         layers.append(
             lanes.transform_filter(f"datum.opens_{end}")
-            .mark_point(shape=mark, filled=True, size=60)
-            .encode(x=alt.X(f"{end}:Q"), y=lane, color=color, opacity=_faded(1.0))
+            .mark_point(shape=mark, filled=True, size=60, xOffset=offset)
+            .encode(x=alt.X(f"{end}:Q"), y=lane, color=color, opacity=names.faded(1.0))
         )
-    for censored in (False, True):
+    for usable in (True, False):
         layers.append(
-            lanes.transform_filter(f"datum.censored == {str(censored).lower()}")
-            .mark_point(filled=not censored, size=80, strokeWidth=1.6)
-            .encode(x=x, y=lane, color=color, shape=shape, opacity=_faded(1.0), tooltip=tooltip)
+            lanes.transform_filter(f"datum.usable == {str(usable).lower()}")
+            .mark_point(filled=usable, size=80, strokeWidth=1.6)
+            .encode(
+                x=x, y=lane, color=color, shape=shape, opacity=names.faded(1.0), tooltip=tooltip
+            )
         )
     return layers

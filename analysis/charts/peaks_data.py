@@ -1,81 +1,34 @@
-"""What the chart of accuracy against batch size shows, as plain data."""
+"""What the charts of accuracy against batch size show, as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.charts.common import (
-    Table,
-    finite,
-    interval,
-    number,
-    percent,
-    plural,
-    thinned,
+from analysis.charts.common import finite, plural, thinned
+from analysis.charts.peaks_rows import (
+    AXES,
+    SPOKEN,
+    Axis,
+    CellRow,
+    CurveRow,
+    OptimumRow,
+    key_of,
+    other_axes,
 )
+from analysis.charts.peaks_sentences import peaks_answer, peaks_notes
+from analysis.charts.table import Table
 from analysis.peaks import Peak
 
-#: Points of smooth curves that a browser still draws without a wait.
-MAX_CURVE_POINTS = 6_000
-
-QUESTION = "At which batch size does each learning rate generalize best?"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CellRow:
-    """One cell's mean: the seeds of one condition at one batch size.
-
-    Attributes:
-        mean: mean of the metric over the cell's trials, diverged ones at chance.
-        low, high: mean minus and plus one standard error; None for a single trial.
-        n, n_diverged: trials in the cell, and how many of them diverged.
-        fitted: the smooth curve was fitted to it; False below the edge of trainability.
-    """
-
-    learning_rate: float
-    momentum: float
-    train_size: int
-    batch_size: int
-    mean: float
-    low: float | None
-    high: float | None
-    n: int
-    n_diverged: int
-    fitted: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CurveRow:
-    """One point of the smooth fit with its pointwise interval."""
-
-    learning_rate: float
-    momentum: float
-    train_size: int
-    batch_size: float
-    mean: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OptimumRow:
-    """One condition's best batch size with its interval, and the side on which it is cut off."""
-
-    learning_rate: float
-    momentum: float
-    train_size: int
-    batch_size_opt: float
-    low: float | None
-    high: float | None
-    accuracy_opt: float | None
-    censored: bool
-    censored_side: str | None
-
-    @property
-    def text(self) -> str:
-        """The estimate with its interval, for reading."""
-        return f"{number(self.batch_size_opt)} {interval(self.low, self.high)}".rstrip()
+#: Curves that an eye can still tell apart; above it, levels of the axis are left out evenly.
+MAX_LEVELS = 12
+#: Rows of one kind that a browser still draws without a wait.
+MAX_CURVE_POINTS = 4_000
+MAX_CELLS = 4_000
+#: Conditions that still leave each curve enough points; above it, they are left out evenly.
+MAX_CONDITIONS = 200
+#: Rows that a table still shows; above it, cells are left out evenly.
+MAX_TABLE_ROWS = 1_500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +38,12 @@ class PeaksInfo:
     Attributes:
         question, answer, description: title, one sentence, and text for those who cannot see it.
         metric: the column that was averaged.
+        axis: the curves are its levels; the other two are picked.
         cells, curves, optima: what is drawn; empty where nothing can be shown.
-        first_shown: momentum and train_size shown first: those of the best condition.
+        all_cells: those of the table, the ones that are not drawn too.
+        levels: by axis, the values of all conditions in ascending order.
+        first_shown: values of the other two axes shown first: those with most peaks, then with
+            most curves, then with the best cell.
         notes: what cannot be shown, and why; whole sentences.
     """
 
@@ -94,82 +51,88 @@ class PeaksInfo:
     answer: str
     description: str
     metric: str
+    axis: Axis
     cells: tuple[CellRow, ...]
     curves: tuple[CurveRow, ...]
     optima: tuple[OptimumRow, ...]
-    first_shown: tuple[float, int] | None
+    all_cells: tuple[CellRow, ...]
+    levels: Mapping[Axis, tuple[float, ...]]
+    first_shown: Mapping[Axis, float] | None
     notes: tuple[str, ...]
 
+    @property
+    def others(self) -> tuple[Axis, Axis]:
+        """The two axes that are picked."""
+        return other_axes(self.axis)
+
     def table(self) -> Table:
-        """Each cell as text."""
+        """The cells, unrounded."""
+        mean = f"mean {self.metric.replace('_', ' ')}"
+        shown = thinned(self.all_cells, MAX_TABLE_ROWS)
+        note = ""
+        if len(shown) < len(self.all_cells):
+            note = (
+                f"{len(shown):,} of {len(self.all_cells):,} cells, evenly chosen; `explorer export "
+                "trials` writes all trials."
+            )
         return Table(
             columns=(
                 "learning rate",
                 "momentum",
                 "train size",
                 "batch size",
-                "mean",
+                mean,
                 "standard error",
+                "mean without diverged trials",
                 "trials",
                 "diverged",
+                "in the smooth curve",
             ),
             rows=tuple(
                 (
-                    number(c.learning_rate),
-                    number(c.momentum),
-                    number(c.train_size),
-                    number(c.batch_size),
-                    percent(c.mean, 2),
-                    percent(None if c.high is None else c.high - c.mean, 2),
-                    str(c.n),
-                    str(c.n_diverged),
+                    c.learning_rate,
+                    c.momentum,
+                    c.train_size,
+                    c.batch_size,
+                    c.mean,
+                    c.standard_error,
+                    c.survivors_mean,
+                    c.n,
+                    c.n_diverged,
+                    c.fitted,
                 )
-                for c in self.cells
+                for c in shown
             ),
+            percent=frozenset({mean, "standard error", "mean without diverged trials"}),
+            note=note,
         )
 
 
-def peaks_info(peaks: Sequence[Peak], *, metric: str = "test_accuracy") -> PeaksInfo:
-    """Collect what the chart shows from the peaks of one law.
+def peaks_info(
+    peaks: Sequence[Peak], *, metric: str = "test_accuracy", axis: Axis = "learning_rate"
+) -> PeaksInfo:
+    """Collect what one chart shows from the peaks of one law (Smith & Le 2018, figures 4 to 7).
 
     Args:
         peaks: the conditions, each with its cells and its smooth curve.
         metric: column that was averaged, for the text.
+        axis: what the curves differ in.
     """
-    ordered = sorted(peaks, key=lambda p: (p.momentum, p.train_size, p.learning_rate))
-    cells = [
-        CellRow(
-            learning_rate=p.learning_rate,
-            momentum=p.momentum,
-            train_size=p.train_size,
-            batch_size=c.batch_size,
-            mean=c.mean,
-            low=_offset(c.mean, c.standard_error, -1),
-            high=_offset(c.mean, c.standard_error, +1),
-            n=c.n,
-            n_diverged=c.n_diverged,
-            fitted=c.fitted,
-        )
-        for p in ordered
-        for c in sorted(p.cells, key=lambda c: c.batch_size)
-        if finite(c.mean) is not None
-    ]
-    points_each = max(8, MAX_CURVE_POINTS // max(1, len(ordered)))
-    curves = [
-        CurveRow(
-            learning_rate=p.learning_rate,
-            momentum=p.momentum,
-            train_size=p.train_size,
-            batch_size=float(point.batch_size),
-            mean=point.mean,
-            low=finite(point.low),
-            high=finite(point.high),
-        )
-        for p in ordered
-        for point in thinned(p.curve, points_each)
-        if finite(point.mean) is not None
-    ]
-    optima = [
+    others = other_axes(axis)
+    ordered = sorted(peaks, key=lambda p: (*(getattr(p, a) for a in others), getattr(p, axis)))
+    levels = {a: tuple(sorted({float(getattr(p, a)) for p in ordered})) for a in AXES}
+    first = _first_shown(ordered, others)
+    drawn, left_out = _drawn(ordered, axis, first)
+    # Where no cell has two seeds the analysis assumes a noise: that is no error bar.
+    measured = any(c.n > 1 for p in ordered for c in p.cells)
+    all_cells = tuple(row for p in ordered for row in _cells(p, measured))
+    cells_each = max(8, MAX_CELLS // max(1, len(drawn)))
+    points_each = max(8, MAX_CURVE_POINTS // max(1, len(drawn)))
+    cells = tuple(row for p in drawn for row in thinned(_cells(p, measured), cells_each))
+    if any(len(p.cells) > cells_each for p in drawn):
+        left_out += (f"Of each condition {cells_each} batch sizes are drawn, evenly chosen.",)
+    curves = tuple(row for p in drawn for row in thinned(_curve(p), points_each))
+    optima = tuple(
         OptimumRow(
             learning_rate=p.learning_rate,
             momentum=p.momentum,
@@ -180,87 +143,103 @@ def peaks_info(peaks: Sequence[Peak], *, metric: str = "test_accuracy") -> Peaks
             accuracy_opt=finite(p.accuracy_opt),
             censored=p.censored,
             censored_side=p.censored_side,
+            usable=p.usable,
         )
-        for p in ordered
+        for p in drawn
         if finite(p.batch_size_opt) is not None
-    ]
-    best = max(cells, key=lambda c: c.mean, default=None)
+    )
     readable = metric.replace("_", " ")
     return PeaksInfo(
-        question=QUESTION,
-        answer=_answer(optima, cells),
+        question=f"At which batch size does each {SPOKEN[axis]} reach its best {readable}?",
+        answer=peaks_answer(ordered, all_cells, axis, first, readable),
         description=(
-            f"Mean {readable} against batch size on a base-2 logarithmic axis: "
-            f"{plural(len(cells), 'cell')} in {plural(len(ordered), 'condition')}, points with "
-            "bars of one standard error, smooth curves, and the best batch size of each condition "
-            "with its 95 % interval."
+            f"Mean {readable} against batch size on a base-2 logarithmic axis, a curve for each "
+            f"{SPOKEN[axis]}: {plural(len(cells), 'cell')} in {plural(len(drawn), 'condition')}, "
+            "points with bars of one standard error, smooth curves, and above them the best batch "
+            "size of each condition with its 95 % interval."
         ),
         metric=metric,
-        cells=tuple(cells),
-        curves=tuple(curves),
-        optima=tuple(optima),
-        first_shown=None if best is None else (best.momentum, best.train_size),
-        notes=_notes(cells, curves, optima),
+        axis=axis,
+        cells=cells,
+        curves=curves,
+        optima=optima,
+        all_cells=all_cells,
+        levels=levels,
+        first_shown=None if first is None else dict(zip(others, first, strict=True)),
+        notes=(*peaks_notes(ordered, all_cells), *left_out),
     )
 
 
-def _offset(mean: float, standard_error: float | None, sign: int) -> float | None:
-    known = finite(standard_error)
-    return None if known is None else mean + sign * known
-
-
-def _answer(optima: Sequence[OptimumRow], cells: Sequence[CellRow]) -> str:
-    """One sentence: the best batch size at the lowest and the highest learning rate."""
-    if not cells:
-        return "No cell has a finite mean, so there is nothing to compare."
-    if all(c.n == c.n_diverged for c in cells):
-        return "Every trial diverged, so no batch size can be called best."
-    best = max(cells, key=lambda c: c.mean)
-    here = [o for o in optima if (o.momentum, o.train_size) == (best.momentum, best.train_size)]
-    sure = [o for o in here if not o.censored]
-    where = f"momentum {number(best.momentum)} and {number(best.train_size)} training samples"
-    if len(sure) >= 2:
-        first, last = sure[0], sure[-1]
-        text = (
-            f"With {where}, the best batch size is {first.text} at learning rate "
-            f"{number(first.learning_rate)} and {last.text} at {number(last.learning_rate)}"
+def _cells(p: Peak, measured: bool) -> list[CellRow]:
+    return [
+        CellRow(
+            learning_rate=p.learning_rate,
+            momentum=p.momentum,
+            train_size=p.train_size,
+            batch_size=c.batch_size,
+            mean=c.mean,
+            standard_error=finite(c.standard_error) if measured else None,
+            survivors_mean=finite(c.survivors_mean),
+            n=c.n,
+            n_diverged=c.n_diverged,
+            fitted=c.fitted,
         )
-    elif sure:
-        text = (
-            f"With {where}, the best batch size is {sure[0].text} at learning rate "
-            f"{number(sure[0].learning_rate)}"
-        )
-    else:
-        text = (
-            f"No best batch size lies inside its sampled range; the best cell is batch size "
-            f"{best.batch_size} at learning rate {number(best.learning_rate)}, {where}, with "
-            f"{percent(best.mean)}"
-        )
-    n_censored = sum(o.censored for o in optima)
-    tail = (
-        f"; {n_censored} of {plural(len(optima), 'peak')} can only be bounded" if n_censored else ""
-    )
-    return f"{text}{tail}."
+        for c in sorted(p.cells, key=lambda c: c.batch_size)
+        if finite(c.mean) is not None
+    ]
 
 
-def _notes(
-    cells: Sequence[CellRow], curves: Sequence[CurveRow], optima: Sequence[OptimumRow]
-) -> tuple[str, ...]:
+def _curve(p: Peak) -> list[CurveRow]:
+    return [
+        CurveRow(
+            learning_rate=p.learning_rate,
+            momentum=p.momentum,
+            train_size=p.train_size,
+            batch_size=float(point.batch_size),
+            mean=point.mean,
+            low=finite(point.low),
+            high=finite(point.high),
+        )
+        for point in p.curve
+        if finite(point.mean) is not None
+    ]
+
+
+def _first_shown(peaks: Sequence[Peak], others: Sequence[Axis]) -> tuple[float, ...] | None:
+    """The pair of the other axes' values that shows most."""
+    groups: dict[tuple[float, ...], list[Peak]] = {}
+    for p in peaks:
+        if any(finite(c.mean) is not None for c in p.cells):
+            groups.setdefault(key_of(p, others), []).append(p)
+
+    def worth(key: tuple[float, ...]) -> tuple[int, int, float]:
+        here = groups[key]
+        best = max(c.mean for p in here for c in p.cells if finite(c.mean) is not None)
+        return sum(p.usable for p in here), len(here), best
+
+    return max(groups, key=worth, default=None)
+
+
+def _drawn(
+    peaks: Sequence[Peak], axis: Axis, first: tuple[float, ...] | None
+) -> tuple[list[Peak], tuple[str, ...]]:
+    """The conditions that are drawn, and sentences on those that are not."""
+    others = other_axes(axis)
     notes = []
-    if cells and all(c.n == 1 for c in cells):
-        notes.append("Every cell holds a single seed, so no cell has an error bar.")
-    elif single := sum(c.n == 1 for c in cells):
-        notes.append(f"{plural(single, 'cell')} of {len(cells)} with a single seed: no error bar.")
-    if cells and not curves:
-        notes.append("No condition has what a smooth curve needs: enough cells that train.")
-    if diverged := sum(c.n_diverged for c in cells):
-        everything = " That is every trial." if diverged == sum(c.n for c in cells) else ""
-        verb = "counts" if diverged == 1 else "count"
-        notes.append(f"{plural(diverged, 'diverged trial')} {verb} at chance.{everything}")
-    if censored := sum(o.censored for o in optima):
-        verb = "lies" if censored == 1 else "lie"
+    values = sorted({float(getattr(p, axis)) for p in peaks})
+    kept = set(thinned(values, MAX_LEVELS))
+    if len(kept) < len(values):
         notes.append(
-            f"{plural(censored, 'peak')} {verb} on the edge of the sampled batch sizes (triangles "
-            "point to where the optimum may be): sample further on that side."
+            f"{len(kept)} of {len(values)} values of the {SPOKEN[axis]} are drawn, evenly chosen."
         )
-    return tuple(notes)
+    drawn = [p for p in peaks if float(getattr(p, axis)) in kept]
+    if len(drawn) > MAX_CONDITIONS:
+        keys = sorted({key_of(p, others) for p in drawn})
+        picked = set(thinned(keys, max(2, MAX_CONDITIONS // len(kept))))
+        picked |= {first} if first is not None else set()
+        drawn = [p for p in drawn if key_of(p, others) in picked]
+        notes.append(
+            f"{len(picked):,} of {len(keys):,} pairs of {SPOKEN[others[0]]} and "
+            f"{SPOKEN[others[1]]} are drawn, evenly chosen."
+        )
+    return drawn, tuple(notes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import altair as alt
 import vl_convert
 
+from analysis.charts.common import AnyChart
 from explorer.errors import EnvironmentFailure, InputError
 
 #: Viridis without the end that would vanish in the page's background.
@@ -30,9 +30,20 @@ def config(mode: Mode, font: str = "system-ui, sans-serif") -> dict[str, Any]:
     ink, muted, grid = _INK[mode], _MUTED[mode], _GRID[mode]
     ramp = {"scheme": "viridis", "extent": _EXTENT[mode]}
     return {
-        "background": "transparent",
+        "background": _PAPER[mode],
         "font": font,
         "view": {"stroke": None},
+        "title": {
+            "color": ink,
+            "subtitleColor": muted,
+            "fontSize": 13,
+            "fontWeight": 500,
+            "subtitleFontSize": 11.5,
+            "subtitlePadding": 4,
+            "anchor": "start",
+            "frame": "bounds",
+            "offset": 10,
+        },
         "axis": {
             "labelColor": muted,
             "titleColor": ink,
@@ -54,6 +65,7 @@ def config(mode: Mode, font: str = "system-ui, sans-serif") -> dict[str, Any]:
             "labelFontSize": 12,
             "titleFontSize": 12,
             "titleFontWeight": 500,
+            "labelLimit": 280,
             "symbolStrokeWidth": 1.5,
             "symbolOpacity": 1,
             "symbolBaseFillColor": muted,
@@ -73,15 +85,39 @@ def config(mode: Mode, font: str = "system-ui, sans-serif") -> dict[str, Any]:
     }
 
 
-def save_static(
-    chart: alt.Chart | alt.LayerChart, path: Path | str, *, width: int = 720, mode: Mode = "light"
-) -> Path:
-    """Render a chart to SVG or PNG without a browser, on an opaque background.
+def svg(chart: AnyChart, *, width: int = 720, mode: Mode = "light") -> str:
+    """Draw a chart as SVG without a browser, on an opaque background.
 
     Args:
         chart: one of this package's charts; its container width is replaced.
+        width: width of the plotting area, pixels; panels side by side share it.
+        mode: `light` or `dark`.
+    """
+    spec = chart.to_dict()
+    panels = spec.get("hconcat", [spec])
+    each = max(220, (width - 60 * (len(panels) - 1)) // len(panels))
+    for panel in panels:
+        panel["width"] = each
+    look = {**config(mode, font="sans-serif"), "padding": 12}
+    direction = "vertical" if each < 480 else "horizontal"
+    look["legend"]["layout"] = {"bottom": {"direction": direction, "anchor": "start", "margin": 14}}
+    return str(vl_convert.vegalite_to_svg(spec, config=look))
+
+
+def png(picture: str) -> bytes:
+    """An SVG as PNG, two pixels a unit."""
+    return bytes(vl_convert.svg_to_png(picture, scale=2.0))
+
+
+def save_static(
+    chart: AnyChart, path: Path | str, *, width: int = 720, mode: Mode = "light"
+) -> Path:
+    """Draw a chart to an SVG or PNG file without a browser; see `svg`.
+
+    Args:
+        chart: one of this package's charts.
         path: file to write; the suffix `.svg` or `.png` decides the format.
-        width: width of the plotting area, pixels.
+        width: width of the plotting area, pixels; panels side by side share it.
         mode: `light` or `dark`.
 
     Raises:
@@ -89,17 +125,11 @@ def save_static(
         EnvironmentFailure: the file could not be written.
     """
     path = Path(path)
-    spec = chart.to_dict()
-    spec["width"] = width
-    look = {**config(mode, font="sans-serif"), "background": _PAPER[mode], "padding": 12}
-    if path.suffix == ".svg":
-        picture = vl_convert.vegalite_to_svg(spec, config=look).encode()
-    elif path.suffix == ".png":
-        picture = vl_convert.vegalite_to_png(spec, config=look, scale=2.0)
-    else:
+    if path.suffix not in (".svg", ".png"):
         raise InputError(f"{path}: a picture's name ends in .svg or .png, not {path.suffix!r}.")
+    picture = svg(chart, width=width, mode=mode)
     try:
-        path.write_bytes(picture)
+        path.write_bytes(picture.encode() if path.suffix == ".svg" else png(picture))
     except OSError as error:
         raise EnvironmentFailure(f"{path}: could not be written ({error.strerror}).") from error
     return path

@@ -192,19 +192,18 @@ class _Levels:
         """
         fits, rest = self.fit(draws, np.ones_like(draws))
         cells = np.diff([*self.first, len(self.y)])
-        means = np.add.reduceat(draws, self.first, axis=1) / cells
-        window = np.ones(2 * max(_NEIGHBOURS, round(_NEIGHBOUR_SHARE * len(self.y))) + 1)
-        found = np.empty_like(draws)
-        for i, (split, variance) in enumerate(zip(fits.best, rest, strict=True)):
-            fit = np.repeat(unimodal_fit(means[i], cells, int(split)), cells)
-            _, block, size = np.unique(fit, return_inverse=True, return_counts=True)
-            size = size[block]
-            scaled = (draws[i] - fit) ** 2 * size / np.maximum(size - 1, 1)
-            known = (size > 1).astype(np.float64)
-            count = np.convolve(known, window)[len(window) // 2 :][: len(self.y)]
-            near = np.convolve(known * scaled, window)[len(window) // 2 :][: len(self.y)]
-            found[i] = np.sqrt(np.where(count > 0, near / np.maximum(count, 1), variance))
-        return found
+        if len(draws) == 1:
+            means = np.add.reduceat(draws, self.first, axis=1) / cells
+            by_level = unimodal_fit(means[0], cells, int(fits.best[0]))[None, :]
+        else:
+            by_level = fits.fitted(fits.best) + draws.mean(axis=1, keepdims=True)
+        fit = np.repeat(by_level, cells, axis=1)
+        size = _run_lengths(fit)
+        scaled = (draws - fit) ** 2 * size / np.maximum(size - 1, 1)
+        half = max(_NEIGHBOURS, round(_NEIGHBOUR_SHARE * len(self.y)))
+        known = (size > 1).astype(np.float64)
+        count, near = _window_sums(known, half), _window_sums(known * scaled, half)
+        return np.sqrt(np.where(count > 0, near / np.maximum(count, 1), rest[:, None]))
 
     def smooth_truth(self, turn: float) -> tuple[Array, int]:
         """A smooth curve with one maximum, [cells], and the split at it, for draws of the interval.
@@ -235,6 +234,23 @@ def _weights(noise: Array) -> Array:
     least = _LEAST_NOISE * np.median(noise, axis=1, keepdims=True)
     inverse = 1.0 / np.maximum(noise, np.where(least > 0.0, least, 1.0))
     return np.asarray(inverse / inverse.mean(axis=1, keepdims=True))
+
+
+def _run_lengths(values: Array) -> NDArray[np.int64]:
+    """How many neighbours in its row are equal to each value, itself among them."""
+    starts = np.ones(values.shape, dtype=bool)
+    starts[:, 1:] = values[:, 1:] != values[:, :-1]
+    lengths = np.diff(np.flatnonzero(starts), append=values.size)
+    return np.repeat(lengths, lengths).reshape(values.shape)
+
+
+def _window_sums(values: Array, half: int) -> Array:
+    """Sums over each value of a row and up to `half` neighbours on each side of it."""
+    rows, n = values.shape
+    padded = np.zeros((rows, n + 2 * half))  # one convolution for all rows: zeros part them
+    padded[:, half : half + n] = values
+    sums = np.convolve(padded.ravel(), np.ones(2 * half + 1), mode="same").reshape(padded.shape)
+    return np.asarray(sums[:, half : half + n])
 
 
 def _gains(fits: OrderFits, rest: Array) -> tuple[Array, Array]:

@@ -13,6 +13,37 @@ Whole = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
+class Prefixes:
+    """Rising fits to the first 0, 1, ..., all levels of many draws.
+
+    What comes before the last block of a prefix's fit is the fit to a shorter prefix, so that the
+    last blocks hold every fit.
+
+    Attributes:
+        explained, blocks: [draws, levels + 1], as in OrderFits.
+        mean, start: [levels, draws], of the last block of the fit that ends with a level: its
+            value and its first level.
+    """
+
+    explained: Array
+    blocks: Whole
+    mean: Array
+    start: Whole
+
+    def fitted(self, length: Whole) -> Array:
+        """The fit to the first `length` levels of each draw, [draws, levels]; 0 beyond them."""
+        levels, draws = self.mean.shape
+        values = np.zeros((levels, draws))
+        value, start = np.zeros(draws), np.full(draws, levels)
+        for i in range(levels - 1, -1, -1):
+            ends = (i < length) & ((i == length - 1) | (i < start))
+            np.copyto(value, self.mean[i], where=ends)
+            np.copyto(start, self.start[i], where=ends)
+            values[i] = value
+        return values.T
+
+
+@dataclass(frozen=True, eq=False)
 class OrderFits:
     """Fits of many draws at once; a draw is a row.
 
@@ -21,10 +52,14 @@ class OrderFits:
             first s levels and falls over the others; s = 0 falls throughout, s = levels rises.
         blocks: [draws, levels + 1], levels of that fit that differ: its degrees of freedom
             (Meyer & Woodroofe 2000).
+        rising, falling: the last block of the fit to every prefix, of the levels in their order
+            and from the last to the first.
     """
 
     explained: Array
     blocks: Whole
+    rising: Prefixes
+    falling: Prefixes
 
     @property
     def best(self) -> Whole:
@@ -35,6 +70,13 @@ class OrderFits:
         """Explained sum of squares and blocks at one split a draw."""
         draw = np.arange(len(split))
         return self.explained[draw, split], self.blocks[draw, split]
+
+    def fitted(self, split: Whole) -> Array:
+        """The fitted values at one split a draw, [draws, levels]."""
+        levels = self.explained.shape[1] - 1
+        rising = self.rising.fitted(split)
+        falling = self.falling.fitted(levels - split)[:, ::-1]
+        return np.where(np.arange(levels) < split[:, None], rising, falling)
 
 
 def order_fits(means: Array, weights: Array) -> OrderFits:
@@ -47,9 +89,14 @@ def order_fits(means: Array, weights: Array) -> OrderFits:
         means: [draws, levels], level means in the order of the variable, each draw centred.
         weights: [levels], of each level; or [draws, levels].
     """
-    rising, rising_blocks = _prefixes(means, weights)
-    falling, falling_blocks = _prefixes(means[:, ::-1], weights[..., ::-1])
-    return OrderFits(rising + falling[:, ::-1], rising_blocks + falling_blocks[:, ::-1])
+    rising = _prefixes(means, weights)
+    falling = _prefixes(means[:, ::-1], weights[..., ::-1])
+    return OrderFits(
+        rising.explained + falling.explained[:, ::-1],
+        rising.blocks + falling.blocks[:, ::-1],
+        rising,
+        falling,
+    )
 
 
 def unimodal_fit(means: Array, weights: Array, split: int) -> Array:
@@ -63,37 +110,45 @@ def unimodal_fit(means: Array, weights: Array, split: int) -> Array:
     return np.concatenate(parts)
 
 
-def _prefixes(means: Array, weights: Array) -> tuple[Array, Whole]:
-    """Explained squares and blocks of the rising fit to the first 0, 1, ..., all levels.
+def _prefixes(means: Array, weights: Array) -> Prefixes:
+    """The rising fit to the first 0, 1, ..., all levels.
 
     A stack of blocks for each draw; all draws take a level together, and those whose new block
-    lies below the one before it pool the two until none does.
+    lies below the one before it pool the two until none does. A block is found by its last level,
+    in arrays [levels, draws], where the draws of one level are neighbours in memory.
     """
     draws, levels = means.shape
-    block_mean, block_weight = np.empty((draws, levels)), np.empty((draws, levels))
-    top = np.full(draws, -1)
-    explained, blocks = np.zeros((draws, levels + 1)), np.zeros((draws, levels + 1), dtype=np.int64)
-    every = np.arange(draws)
+    means = np.ascontiguousarray(means.T)
+    weights = np.ascontiguousarray(np.broadcast_to(weights, (draws, levels)).T)
+    block_mean, block_weight = np.empty((levels, draws)), np.empty((levels, draws))
+    start = np.empty((levels, draws), dtype=np.int64)
+    explained = np.zeros((levels + 1, draws))
+    blocks = np.zeros((levels + 1, draws), dtype=np.int64)
+    flat_mean, flat_weight, flat_start = block_mean.ravel(), block_weight.ravel(), start.ravel()
     for i in range(levels):
-        mean, weight = means[:, i].copy(), np.broadcast_to(weights[..., i], draws).copy()
-        total = explained[:, i].copy()
-        open_ = every[top >= 0]
+        mean, weight = means[i].copy(), weights[i].copy()
+        total, count = explained[i].copy(), blocks[i] + 1
+        first = np.full(draws, i)
+        open_ = np.flatnonzero(block_mean[i - 1] >= mean) if i else np.empty(0, dtype=np.int64)
+        place = open_ + (i - 1) * draws
+        own_mean, own_weight = mean[open_], weight[open_]
         while len(open_):
-            before = block_mean[open_, top[open_]]
-            open_, before = _where(before >= mean[open_], open_, before)
-            weight_before = block_weight[open_, top[open_]]
+            before, weight_before = flat_mean[place], flat_weight[place]
             total[open_] -= weight_before * before**2
-            both = weight[open_] + weight_before
-            mean[open_] = (weight[open_] * mean[open_] + weight_before * before) / both
-            weight[open_] = both
-            top[open_] -= 1
-            open_ = open_[top[open_] >= 0]
-        top += 1
-        block_mean[every, top], block_weight[every, top] = mean, weight
-        explained[:, i + 1] = total + weight * mean**2
-        blocks[:, i + 1] = top + 1
-    return explained, blocks
-
-
-def _where(keep: NDArray[np.bool_], draws: Whole, values: Array) -> tuple[Whole, Array]:
-    return draws[keep], values[keep]
+            both = own_weight + weight_before
+            own_mean = (own_weight * own_mean + weight_before * before) / both
+            mean[open_], weight[open_], own_weight = own_mean, both, both
+            count[open_] -= 1
+            own_start = flat_start[place]
+            first[open_] = own_start
+            place = open_ + (own_start - 1) * draws
+            # At a block that starts with the first level `place` is negative: nothing is before it.
+            again = (own_start > 0) & (flat_mean[place] >= own_mean)
+            open_, place = open_[again], place[again]
+            own_mean, own_weight = own_mean[again], own_weight[again]
+        block_mean[i], block_weight[i], start[i] = mean, weight, first
+        explained[i + 1] = total + weight * mean**2
+        blocks[i + 1] = count
+    return Prefixes(
+        np.ascontiguousarray(explained.T), np.ascontiguousarray(blocks.T), block_mean, start
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -179,6 +180,11 @@ class Store:
             InputError: there is no such study.
         """
         return self._read(study, trial_ids, trial_columns())[1]
+
+    def version(self) -> str:
+        """A text that changes whenever a plan or a pack is published, or the store is compacted."""
+        listed = [sorted(self._location.list(folder).items()) for folder in ("plans", "trials")]
+        return hashlib.sha256(repr(listed).encode()).hexdigest()
 
     def snapshot(self, study: str | None = None) -> tuple[pa.Table, pa.Table]:
         """Trials and curves of one moment: each curve's trial is there, and the reverse."""

@@ -81,27 +81,62 @@ class TestPeaks:
             (16, 0.46, None, None, 0, True),
         ]
         assert [(p.batch_size, p.low) for p in info.curves] == [(8.0, 0.42), (16.0, 0.44)]
-        assert info.first_shown == (0.9, 1000)
+        assert info.first_shown == {"train_size": 1000, "momentum": 0.9}
 
     def test_answer_names_the_ends_of_the_learning_rates(self, make_peak):
-        info = charts.peaks_info([make_peak(0.4, 64.0), make_peak(0.05, 8.0), make_peak(0.1, 16.0)])
+        info = charts.peaks_info(
+            [
+                make_peak(0.4, 64.0, peak_p=0.001),
+                make_peak(0.05, 8.0, peak_p=0.2),
+                make_peak(0.1, 16.0),
+            ]
+        )
         assert info.answer.replace("\u00a0", " ") == (
-            "With momentum 0.9 and 1000 training samples, the best batch size is 8 [4, 16] at "
-            "learning rate 0.05 and 64 [32, 128] at 0.4."
+            "As the learning rate grows from 0.05 to 0.4 (1000 training samples, momentum 0.9), "
+            "the best batch size goes from 8 [4, 16] to 64 [32, 128]; in 1 of 2 tested conditions "
+            "test accuracy rises and then falls (p < 0.05 each)."
         )
         assert info.notes == (
-            "3 cells of 9 with a single seed: no error bar.",
+            "3 of 9 cells have no error bar.",
             "9 diverged trials count at chance.",
         )
+
+    def test_intervals_that_overlap_are_said_and_an_untested_peak_too(self, make_peak):
+        answer = charts.peaks_info([make_peak(0.1, 16.0), make_peak(0.2, 24.0)]).answer
+        assert "to 24 [12,\u00a048], intervals that overlap;" in answer
+        assert answer.endswith("whether test accuracy falls again cannot be tested here.")
+
+    @pytest.mark.parametrize(
+        ("axis", "first", "second"),
+        [
+            ("train_size", {"train_size": 500}, {"train_size": 2000}),
+            ("momentum", {"momentum": 0.0}, {"momentum": 0.5}),
+        ],
+    )
+    def test_each_axis_can_be_the_curves(self, make_peak, axis, first, second):
+        peaks = [make_peak(0.1, 32.0, **second), make_peak(0.1, 8.0, **first)]
+        info = charts.peaks_info(peaks, axis=axis)
+        assert axis.replace("_", " ")[:5] in info.question
+        assert [o.batch_size_opt for o in info.optima] == [8.0, 32.0]
+        low, high = first[axis], second[axis]
+        assert f"grows from {low:g} to {high:g} (learning rate 0.1, " in info.answer
+        assert info.levels[axis] == (low, high)
+        assert set(info.first_shown) == {"learning_rate", "train_size", "momentum"} - {axis}
+
+    def test_the_condition_with_most_peaks_is_shown_first(self, make_peak):
+        few = [make_peak(0.1, 8.0, momentum=0.0), make_peak(0.2, 9.0, momentum=0.0, censored=True)]
+        many = [make_peak(rate, 8.0, momentum=0.5) for rate in (0.1, 0.2)]
+        assert charts.peaks_info([*few, *many]).first_shown["momentum"] == 0.5
 
     def test_a_censored_peak_is_a_bound(self, make_peak):
         edge = make_peak(0.1, 4.0, censored=True, censored_side="low", low=math.nan)
         info = charts.peaks_info([edge, make_peak(0.2, 16.0)])
-        assert [(o.censored, o.censored_side, o.low) for o in info.optima] == [
-            (True, "low", None),
-            (False, None, 8.0),
+        assert [(o.censored, o.censored_side, o.low, o.usable) for o in info.optima] == [
+            (True, "low", None, False),
+            (False, None, 8.0, True),
         ]
-        assert "at learning rate 0.2; 1 of 2 peaks can only be bounded." in info.answer
+        assert "is 16 [8,\u00a032] at learning rate 0.2 (" in info.answer
+        assert "), not located at 0.1; 1 of 2 peaks can only be bounded" in info.answer
         assert any(note.startswith("1 peak lies on the edge") for note in info.notes)
 
     def test_without_a_position_a_condition_has_no_mark(self, make_peak):
@@ -109,6 +144,7 @@ class TestPeaks:
         info = charts.peaks_info([lost])
         assert (len(info.cells), info.optima, info.curves) == (3, (), ())
         assert "best cell is batch size 16 at learning rate 0.1" in info.answer
+        assert "No condition has what a smooth curve needs: enough cells that train." in info.notes
 
     def test_all_diverged_is_said(self, make_peak):
         cells = tuple(replace(c, n_diverged=c.n) for c in make_peak(0.1, 8.0).cells)
@@ -127,26 +163,30 @@ class TestPeaks:
         assert (info.cells, info.first_shown) == ((), None)
         assert info.table().rows == ()
 
-    def test_the_table_shows_every_cell(self, make_peak):
-        table = charts.peaks_info([make_peak(0.1, 23.0)]).table()
-        assert table.rows[0] == (
-            "0.1",
-            "0.9",
-            "1000",
-            "4",
-            "20.00\u00a0%",
-            "2.00\u00a0%",
-            "8",
-            "3",
-        )
+    def test_the_table_shows_every_cell_unrounded(self, make_peak):
+        table = charts.peaks_info([make_peak(0.1 / 3, 23.0)]).table()
+        assert table.rows[0] == (0.1 / 3, 0.9, 1000, 4, 0.2, 0.02, None, 8, 3, False)
+        assert table.rows[2][5] is None
         assert all(len(row) == len(table.columns) for row in table.rows)
+        assert table.percent < set(table.columns)
+        assert table.shown()[0][4:6] == ("20.00\u00a0%", "2.00\u00a0%")
 
-    def test_many_curves_are_thinned(self, grid):
-        peaks = grid.scaling.laws[0].peaks
-        many = list(peaks) * 40
+    def test_many_conditions_curves_and_cells_are_thinned_and_said(self, grid, monkeypatch):
+        first = grid.scaling.laws[0].peaks[0]
+        rates = np.geomspace(0.01, 10.0, 60)
+        sizes = range(1000, 1040)
+        many = [replace(first, learning_rate=float(e), train_size=n) for e in rates for n in sizes]
         info = charts.peaks_info(many)
-        assert len(info.curves) <= 6_000
-        assert {p.batch_size for p in info.curves} >= {peaks[0].curve[-1].batch_size}
+        assert len({c.learning_rate for c in info.cells}) == 12
+        assert len({(c.learning_rate, c.train_size) for c in info.cells}) <= 312
+        assert len(info.curves) <= 4_000
+        assert len(info.cells) <= 4_000
+        assert {p.batch_size for p in info.curves} >= {first.curve[-1].batch_size}
+        assert "12 of 60 values of the learning rate are drawn, evenly chosen." in info.notes
+        assert any("pairs of training-set size and momentum" in note for note in info.notes)
+        assert info.first_shown["train_size"] in {c.train_size for c in info.cells}
+        assert len(info.table().rows) == 1_500
+        assert f"of {60 * 40 * len(first.cells):,} cells" in info.table().note
 
 
 class TestLaw:
@@ -154,8 +194,23 @@ class TestLaw:
         info = charts.law_info(grid.scaling.laws[0])
         for p in info.points:
             assert p.scale == pytest.approx(p.learning_rate * p.train_size / (1 - p.momentum))
-        scales = [p.scale for p in info.points]
+        scales = [p.scale for p in info.points if p.landmark == "optimum"]
         assert scales == sorted(scales)
+        assert len(scales) == 12
+
+    def test_the_edge_of_each_condition_is_there_with_its_interval(self, grid):
+        peaks = grid.scaling.laws[0].peaks
+        edges = {
+            (p.learning_rate, p.momentum, p.train_size): p
+            for p in charts.law_info(grid.scaling.laws[0]).points
+            if p.landmark == "edge"
+        }
+        known = [p for p in peaks if math.isfinite(p.batch_size_edge)]
+        assert len(edges) == len(known) > 5
+        for peak in known:
+            row = edges[peak.learning_rate, peak.momentum, peak.train_size]
+            assert row.batch_size == peak.batch_size_edge
+            assert (row.low, row.high) == (peak.landmark("edge").low, peak.landmark("edge").high)
 
     def test_only_usable_peaks_count_as_used(self, demo):
         law = demo.scaling.laws[0]
@@ -168,21 +223,33 @@ class TestLaw:
         info = charts.law_info(demo.scaling.laws[0])
         first, last = info.proportional
         rise = math.log(last.batch_size / first.batch_size)
-        assert rise / math.log(last.scale / first.scale) == pytest.approx(1.0)
-        x = np.log([p.scale for p in info.points]).mean()
-        y = np.log([p.batch_size_opt for p in info.points]).mean()
-        assert math.log(first.batch_size / first.scale) == pytest.approx(y - x)
+        assert rise / math.log(last.x / first.x) == pytest.approx(1.0)
+        optima = [p for p in info.points if p.landmark == "optimum"]
+        x = np.log([p.scale for p in optima]).mean()
+        y = np.log([p.batch_size for p in optima]).mean()
+        assert math.log(first.batch_size / first.x) == pytest.approx(y - x)
 
     def test_fitted_lines_follow_the_exponents_and_the_constant(self, grid):
         law = grid.scaling.laws[0]
         a, b, g = (law.exponents[n].estimate for n in ("learning_rate", "train_size", "momentum"))
         info = charts.law_info(law)
-        assert len({r.line for r in info.fit}) == 4  # two momenta times two training-set sizes
-        for r in info.fit:
-            point = next(p for p in info.points if p.scale == r.scale and p.used and _on(r, p))
+        lines = [r for r in info.fit if r.landmark == "optimum"]
+        assert len({r.line for r in lines}) == 4  # two momenta times two training-set sizes
+        for r in lines:
+            point = next(p for p in info.points if p.scale == r.x and p.used and _on(r, p))
             expected = law.constant.estimate * point.learning_rate**a * point.train_size**b
             expected /= (1 - point.momentum) ** g
             assert r.batch_size == pytest.approx(expected, rel=1e-9)
+
+    def test_the_edges_lines_have_the_edges_own_slope(self, grid):
+        law = grid.scaling.laws[0]
+        slope = law.law.landmarks["edge"].exponents["learning_rate"].estimate
+        edges = [r for r in charts.law_info(law).fit if r.landmark == "edge"]
+        assert edges
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            assert first.line == last.line
+            rise = math.log(last.batch_size / first.batch_size) / math.log(last.x / first.x)
+            assert rise == pytest.approx(slope, rel=1e-9)
 
     def test_answer_says_what_was_tested(self, demo, grid):
         assert "but train size and momentum could not be tested" in _answer(demo)
@@ -192,6 +259,11 @@ class TestLaw:
         answer = charts.law_info(refuted).answer
         assert answer.startswith("No: ")
         assert "the training-set-size exponent is 0.40 [0.30, 0.50]: differs from 1" in answer
+
+    def test_a_law_of_few_of_its_conditions_supports_nothing(self, demo):
+        law = replace(demo.scaling.laws[0], n_censored=4, n_conditions=3)
+        answer = charts.law_info(law).answer
+        assert answer.startswith("Undecided, for 4 of 7 conditions are bounded and only 3 fitted: ")
 
     def test_an_interval_that_holds_everything_speaks_for_nothing(self, grid):
         law = grid.scaling.laws[0]
@@ -219,6 +291,19 @@ class TestLaw:
         info = charts.law_info(law)
         assert (info.points, info.fit, info.proportional) == ((), (), ())
         assert info.notes == ("No condition has a best batch size, so there is no law to draw.",)
+
+    def test_the_table_is_unrounded(self, demo):
+        law = demo.scaling.laws[0]
+        table = charts.law_info(law).table()
+        peak = law.peaks[0]
+        row = dict(zip(table.columns, table.rows[0], strict=True))
+        assert row["landmark"] == "best batch size"
+        assert (row["batch size"], row["low"], row["high"]) == (
+            peak.batch_size_opt,
+            peak.low,
+            peak.high,
+        )
+        assert (row["may lie beyond"], row["in the fit"]) == ("", True)
 
 
 def _on(row, point) -> bool:
@@ -360,12 +445,12 @@ class TestLearningCurves:
         assert info.rows[-1].test_loss == 2.0
 
     def test_a_large_study_is_thinned_and_its_table_shortened(self, grid, monkeypatch):
-        monkeypatch.setattr("analysis.charts.curves_data.MAX_ROWS", 400)
+        monkeypatch.setattr("analysis.charts.curves_data.MAX_ROWS", 500)
         monkeypatch.setattr("analysis.charts.curves_data.MAX_TABLE_ROWS", 100)
         trials = grid.landscape.trials
         info = charts.learning_curves_info(trials, grid.curves)
         n_cells = len(trials.groupby(["learning_rate", "momentum", "train_size", "batch_size"]))
-        assert len(info.rows) <= 400
+        assert len(info.rows) <= 500
         assert len(info.table().rows) == n_cells
         assert "export curves" in info.table().note
         assert any("are drawn" in note for note in info.notes)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ import vl_convert
 
 from analysis import charts
 from analysis.charts.common import inline
+from analysis.charts.law_chart import law_panels
+from analysis.charts.peaks_chart import peaks_panels
 from explorer.errors import EnvironmentFailure, InputError
 
 
@@ -70,6 +73,38 @@ def test_every_cell_and_optimum_of_the_shown_condition_is_a_point(drawn, grid):
         assert counts["point"] == expected
 
 
+@pytest.mark.parametrize("axis", ["train_size", "momentum"])
+def test_the_other_axes_have_their_curves_too(grid, axis):
+    peaks = grid.scaling.laws[0].peaks
+    info = charts.peaks_info(peaks, axis=axis)
+    other = "train_size" if axis == "momentum" else "momentum"
+    value = info.levels[other][-1]
+    here = [p for p in peaks if p.learning_rate == 0.2 and getattr(p, other) == value]
+    arrows = sum(2 if p.censored and p.censored_side is None else p.censored for p in here)
+    name = "shown_size" if other == "train_size" else "shown_momentum"
+    counts = marks(charts.peaks(info), shown_rate="0.2", **{name: f"{value:g}"})
+    assert counts["point"] == sum(len(p.cells) for p in here) + len(here) + arrows
+    assert counts["line mark"] == len(here) == 2
+
+
+def test_one_picked_curve_gets_its_band(drawn):
+    assert "area mark" not in marks(drawn["peaks"])
+    assert marks(drawn["peaks"], picked_rate="0.2")["area mark"] == 1
+
+
+def test_a_pair_without_trials_says_so(make_peak):
+    here = [make_peak(0.1, 8.0, train_size=500), make_peak(0.1, 8.0, momentum=0.5)]
+    spec = charts.peaks(charts.peaks_info(here)).to_dict()
+    spec["width"] = 600
+    assert "no trials at this condition" not in vl_convert.vegalite_to_svg(spec)
+    pair = {"shown_size": "500", "shown_momentum": "0.5"}
+    for param in spec["params"]:
+        param["value"] = pair.get(param["name"], param.get("value"))
+        if param["value"] is None:
+            del param["value"]
+    assert "no trials at this condition" in vl_convert.vegalite_to_svg(spec)
+
+
 @pytest.mark.parametrize(("side", "arrows"), [("low", 1), ("high", 1), (None, 2)])
 def test_a_censored_optimum_is_hollow_with_arrows(make_peak, demo, side, arrows):
     edge = make_peak(0.1, 8.0, censored=True, censored_side=side)
@@ -79,10 +114,21 @@ def test_a_censored_optimum_is_hollow_with_arrows(make_peak, demo, side, arrows)
     assert marks(charts.law(charts.law_info(law)))["point"] == 2 + arrows
 
 
-def test_every_condition_is_a_point_of_the_law(drawn, grid):
+def test_every_landmark_of_every_condition_is_a_mark_of_the_law(drawn, grid):
     peaks = grid.scaling.laws[0].peaks
+    edges = [p.landmark("edge") for p in peaks if math.isfinite(p.batch_size_edge)]
     arrows = sum(2 if p.censored and p.censored_side is None else p.censored for p in peaks)
-    assert marks(drawn["law"])["point"] == len(peaks) + arrows
+    arrows += sum(e.open_low + e.open_high for e in edges)
+    counts = marks(drawn["law"])
+    assert counts["point"] == len(peaks) + len(edges) + arrows
+    # Four groups of both landmarks, and slope 1.
+    assert counts["line mark"] == 4 + 4 + 1
+
+
+def test_where_there_is_nothing_there_is_no_panel(demo):
+    law = replace(demo.scaling.laws[0], peaks=())
+    assert peaks_panels(charts.peaks_info(())) == ()
+    assert law_panels(charts.law_info(law)) == ()
 
 
 @pytest.mark.parametrize("measure", ["test accuracy", "train loss"])
@@ -142,7 +188,7 @@ def test_equal_accuracies_still_have_a_readable_axis(make_peak):
 def test_pictures_are_rendered(drawn, tmp_path, mode):
     svg = charts.save_static(drawn["law"], tmp_path / "law.svg", mode=mode).read_text()
     assert svg.startswith("<svg")
-    assert "fitted law" in svg
+    assert "fitted laws" in svg
     png = charts.save_static(drawn["peaks"], tmp_path / "peaks.png", width=300).read_bytes()
     assert png.startswith(b"\x89PNG")
 

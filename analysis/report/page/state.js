@@ -1,0 +1,53 @@
+// What the reader has chosen: it survives a change of scheme, of group, and a refresh of the page.
+const stateKey = `explorer:${location.pathname}:${document.body.dataset.title}`;
+
+const state = (() => {
+  const fresh = { group: 0, params: {}, picks: {}, open: [], scroll: 0, focus: null };
+  try {
+    return { ...fresh, ...JSON.parse(sessionStorage.getItem(stateKey) || "{}") };
+  } catch {
+    return fresh;
+  }
+})();
+
+const focusable = "select, button, summary, [tabindex], a[href]";
+
+function rememberPlace() {
+  state.open = [...document.querySelectorAll("details[open][id]")].map((e) => e.id);
+  state.scroll = window.scrollY;
+  const active = document.activeElement;
+  const home = active?.closest("figure[id], .named[id], #groups");
+  state.focus = home ? [home.id, [...home.querySelectorAll(focusable)].indexOf(active)] : null;
+  try {
+    sessionStorage.setItem(stateKey, JSON.stringify(state));
+  } catch {
+    // A browser that keeps nothing for local files: the page starts afresh.
+  }
+}
+
+function restorePlace() {
+  for (const id of state.open) document.getElementById(id)?.setAttribute("open", "");
+  if (state.scroll) window.scrollTo(0, state.scroll);
+}
+
+function restoreFocus(home) {
+  if (!state.focus || state.focus[0] !== home.id) return;
+  home.querySelectorAll(focusable)[state.focus[1]]?.focus({ preventScroll: true });
+  state.focus = null;
+}
+
+addEventListener("pagehide", rememberPlace);
+
+// While a run is under way the file is rewritten: the page loads itself again now and then, but
+// not while somebody is choosing something or marking text.
+function startRefreshing(seconds) {
+  let pressed = false;
+  addEventListener("pointerdown", () => (pressed = true));
+  addEventListener("pointerup", () => (pressed = false));
+  setInterval(() => {
+    const marking = !getSelection().isCollapsed;
+    if (document.hidden || pressed || marking) return;
+    rememberPlace();
+    location.reload();
+  }, 1000 * seconds);
+}
