@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.landscape import CONDITION_COLUMNS
 from explorer.errors import InputError
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
+
+Array = NDArray[np.float64]
 
 METRICS = ("test_accuracy", "best_test_accuracy", "validation_accuracy", "train_accuracy")
 
@@ -88,75 +94,133 @@ def group_cells(trials: pd.DataFrame, metric: str) -> GroupCells:
     Raises:
         InputError: the metric is unknown.
     """
+    return cells_of_groups([trials], metric)[0]
+
+
+def cells_of_groups(groups: Sequence[pd.DataFrame], metric: str) -> list[GroupCells]:
+    """`group_cells` of several groups in one pass: each by itself costs as much as all.
+
+    Args:
+        groups: the rows of each, parts of one landscape.
+        metric: one of METRICS.
+
+    Raises:
+        InputError: the metric is unknown.
+    """
     if metric not in METRICS:
         raise InputError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}.")
+    if not groups:
+        return []
+    needed = [*CONDITION_COLUMNS, "batch_size", "status", "n_classes", metric]
+    trials = pd.concat([rows[needed] for rows in groups], ignore_index=True)
+    ends = np.cumsum([len(rows) for rows in groups])
+    slices = [slice(end - len(rows), end) for rows, end in zip(groups, ends, strict=True)]
+    recorded, classes = _numbers(trials[metric]), _numbers(trials["n_classes"])
     status = trials["status"]
-    recorded = pd.to_numeric(trials[metric], errors="coerce")
-    chance, known = _chance(trials, recorded)
-    value = recorded.mask(status == DIVERGED, chance)
-    classes = pd.to_numeric(trials["n_classes"], errors="coerce")
-    value = value.mask((status == DIVERGED) & classes.notna(), 1.0 / classes)
-    usable = (status != FAILED) & value.notna()
-    frame = trials.loc[usable, [*CONDITION_COLUMNS, "batch_size"]].copy()
-    frame["value"] = value[usable].astype(float)
-    frame["diverged"] = (status == DIVERGED)[usable]
-    n_diverged = int((status == DIVERGED).sum())
-    n_failed = int((status == FAILED).sum())
-    n_without = int(((status == COMPLETED) & recorded.isna()).sum())
-    return GroupCells(
-        _conditions(frame, chance),
-        chance,
-        known,
-        n_diverged,
-        n_failed,
-        n_without,
-        _sentences(metric, chance, known, n_diverged, n_failed, n_without),
+    diverged, failed, completed = (
+        (status == name).to_numpy(bool, na_value=False) for name in (DIVERGED, FAILED, COMPLETED)
     )
+    chances = [_chance(classes[own], recorded[own]) for own in slices]
+    group = np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
+    chance = np.array([level for level, _ in chances])
+    own_chance = np.where(np.isnan(classes), chance[group], 1.0 / classes)
+    value = np.where(diverged, own_chance, recorded)
+    frame = trials[[*CONDITION_COLUMNS, "batch_size"]].assign(
+        group=group, value=value, diverged=diverged
+    )
+    conditions = _conditions(frame[~failed & ~np.isnan(value)].dropna(), chance)
+    found = []
+    for own, of_group, (level, known) in zip(slices, conditions, chances, strict=True):
+        n_diverged, n_failed = int(diverged[own].sum()), int(failed[own].sum())
+        n_without = int((completed[own] & np.isnan(recorded[own])).sum())
+        sentences = _sentences(metric, level, known, n_diverged, n_failed, n_without)
+        found.append(GroupCells(of_group, level, known, n_diverged, n_failed, n_without, sentences))
+    return found
 
 
-def _chance(trials: pd.DataFrame, recorded: pd.Series) -> tuple[float, bool]:
+def _numbers(column: pd.Series) -> Array:
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _chance(classes: Array, recorded: Array) -> tuple[float, bool]:
     """Chance accuracy; without the number of classes, the lowest value found, if it is low.
 
     A lowest value above half of the best is no evidence of chance: 0 is used then, which leaves
     the cut of the cliff (half height) as cautious as it can be.
     """
-    classes = pd.to_numeric(trials["n_classes"], errors="coerce").dropna()
+    classes, recorded = classes[~np.isnan(classes)], recorded[~np.isnan(recorded)]
     if len(classes):
         return 1.0 / float(classes.max()), True
-    if not recorded.notna().any():
+    if not len(recorded):
         return 0.0, False
     low, high = float(recorded.min()), float(recorded.max())
     return (low if low <= 0.5 * high else 0.0), False
 
 
-def _conditions(frame: pd.DataFrame, chance: float) -> tuple[Condition, ...]:
-    keys = [*CONDITION_COLUMNS, "batch_size"]
-    frame = frame.sort_values([*keys, "value"])  # no sum depends on the order of the source's rows
-    grouped = frame.groupby(keys, sort=True)
-    values = grouped["value"]
-    found = pd.DataFrame(
-        {
-            "mean": values.mean(),
-            "variance": values.var(),
-            "lowest": values.min(),
-            "highest": values.max(),
-            "n": values.size(),
-            "n_diverged": grouped["diverged"].sum(),
-        }
+def _conditions(frame: pd.DataFrame, chance: Array) -> list[tuple[Condition, ...]]:
+    """The conditions of every group.
+
+    Args:
+        frame: usable trials: the group's number, the cell's columns, value and diverged.
+        chance: of each group.
+    """
+    found: list[list[Condition]] = [[] for _ in chance]
+    if frame.empty:
+        return [tuple(conditions) for conditions in found]
+    condition_keys = [frame[name].to_numpy() for name in ("group", *CONDITION_COLUMNS)]
+    keys = [*condition_keys, frame["batch_size"].to_numpy()]
+    # By value in each cell: no sum depends on the order of the source's rows.
+    order = np.lexsort([frame["value"].to_numpy(), *reversed(keys)])
+    frame = frame.iloc[order]
+    cell, first = _runs([key[order] for key in keys])
+    condition, _ = _runs([key[order][first] for key in condition_keys])
+    number, diverged = frame["value"].to_numpy(), frame["diverged"].to_numpy()
+    values = pd.Series(number).groupby(cell)
+    mean = values.mean().to_numpy()
+    best = np.maximum.reduceat(mean, np.flatnonzero(np.diff(condition, prepend=-1)))[condition]
+    level = chance[keys[0][order][first]]
+    is_trained = number >= (level + 0.5 * (best - level))[cell]
+    trained = pd.Series(number[is_trained]).groupby(cell[is_trained])
+    survivors = pd.Series(number[~diverged]).groupby(cell[~diverged])
+    every = np.arange(len(first))
+    columns = (
+        mean,
+        values.var(),
+        values.min(),
+        values.max(),
+        values.size(),
+        np.add.reduceat(diverged.astype(np.int64), first),
+        trained.size().reindex(every, fill_value=0),
+        trained.mean().reindex(every),
+        trained.var().reindex(every),
+        survivors.mean().reindex(every),
     )
-    best = found.groupby(level=list(CONDITION_COLUMNS))["mean"].max().rename("best")
-    half = chance + 0.5 * (frame.join(best, on=list(CONDITION_COLUMNS))["best"] - chance)
-    trained = frame[frame["value"] >= half].groupby(keys, sort=True)["value"]
-    found["trained_size"] = trained.size().reindex(found.index, fill_value=0)
-    found["trained_mean"], found["trained_var"] = trained.mean(), trained.var()
-    found["survivors"] = frame[~frame["diverged"]].groupby(keys, sort=True)["value"].mean()
-    by_condition: dict[tuple[float, float, int], list[CellMean]] = {}
-    for row in found.reset_index().itertuples(index=False):
-        learning_rate, momentum, train_size, batch_size, *values = row
-        cell = CellMean(int(batch_size), *values)
-        key = (float(learning_rate), float(momentum), int(train_size))
-        by_condition.setdefault(key, []).append(cell)
-    return tuple(Condition(*key, tuple(cells)) for key, cells in by_condition.items())
+    names = frame.iloc[first]
+    sizes = names["batch_size"].astype(int)
+    by_cell = zip(*(column.tolist() for column in (sizes, *columns)), strict=True)
+    cells = [CellMean(*numbers) for numbers in by_cell]
+    starts = np.flatnonzero(np.diff(condition, prepend=-1))
+    of_condition = names.iloc[starts]
+    for start, end, row in zip(
+        starts,
+        [*starts[1:], len(cells)],
+        of_condition[["group", *CONDITION_COLUMNS]].itertuples(index=False),
+        strict=True,
+    ):
+        group, learning_rate, momentum, train_size = row
+        found[group].append(
+            Condition(
+                float(learning_rate), float(momentum), int(train_size), tuple(cells[start:end])
+            )
+        )
+    return [tuple(conditions) for conditions in found]
+
+
+def _runs(keys: Sequence[NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the runs of equal keys, and where each starts."""
+    new = np.ones(len(keys[0]), dtype=bool)
+    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    return np.cumsum(new) - 1, np.flatnonzero(new)
 
 
 def _sentences(

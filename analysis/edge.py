@@ -28,6 +28,8 @@ _STARTS = (0.1, 0.25, 0.5)
 _MAX_STEPS = 100
 _TOLERANCE = 1e-8
 _WIDTHS = (0.02, 3.0)
+#: Octaves on either side of an edge that say nothing any more.
+_ANYWHERE = 64.0
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,7 @@ def _sums(owner: NDArray[np.int64], values: Array, n: int) -> Array:
 def _estimate(fit: _Fit, k: int, level: float) -> BatchSizeEstimate:
     deviation = math.sqrt(float(fit.variance[k]))
     half = float(stats.t.ppf(0.5 + level / 2, fit.freedom)) * deviation
+    half = min(half, _ANYWHERE)
     edge = float(fit.edges[k])
     return BatchSizeEstimate(
         2.0**edge, 2.0 ** (edge - half), 2.0 ** (edge + half), deviation * math.log(2.0)

@@ -73,10 +73,13 @@ def _right(
     x: Array, curves: Array, top: NDArray[np.int64], level: Array
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Where each curve first falls below its level beyond its top; the last x where never."""
-    index = np.arange(len(x))
-    below = (curves < level[:, None]) & (index > top[:, None])
-    never = np.asarray(~below.any(axis=1))
-    after = np.where(never, len(x) - 1, np.argmax(below, axis=1))
+    below = curves < level[:, None]
+    # The smallest integers that will do: comparing every point would else take most of the time.
+    kind = np.min_scalar_type(len(x))
+    below &= np.arange(len(x), dtype=kind) > top.astype(kind)[:, None]
+    first = np.argmax(below, axis=1)
+    never = ~below[np.arange(len(curves)), first]
+    after = np.where(never, len(x) - 1, first)
     return _crossing(x, curves, after - 1, after, level, never, float(x[-1])), never
 
 

@@ -199,6 +199,8 @@ def _estimate(middle: float, draws: Array, at_low: float, at_high: float) -> Bat
 def _drawn(x: Array, mean: Array, deviation: Array) -> tuple[CurvePoint, ...]:
     half = 1.959963984540054 * deviation
     return tuple(
-        CurvePoint(float(2.0**b), float(m), float(m - h), float(m + h))
-        for b, m, h in zip(x, mean, half, strict=True)
+        CurvePoint(2.0**b, m, low, high)
+        for b, m, low, high in zip(
+            x.tolist(), mean.tolist(), (mean - half).tolist(), (mean + half).tolist(), strict=True
+        )
     )

@@ -45,17 +45,16 @@ def peak_p(means: Array, variances: Array, rises: bool, key: str) -> float:
     rng = np.random.default_rng([_SEED, zlib.crc32(key.encode())])
     weight = 1.0 / variances
     noise = rng.standard_normal((_SIMULATIONS, n)) * np.sqrt(variances)
-    observed = _statistic(means[None, :], weight, rises)[0]
-    null = np.zeros(n)
+    of_means, of_noise = _losses(means[None, :], weight), _losses(noise, weight)
+    observed, simulated = _gain(*of_means, rises)[0], _gain(*of_noise, rises)
     if not rises:
-        up, down = _monotone_loss(means[None, :], weight)
+        up, down = of_means[0][:, -1], of_means[1][:, 0]
         trend = _flat_loss(means[None, :], weight) - np.minimum(up, down)
-        flat_up, flat_down = _monotone_loss(noise, weight)
-        flat_trend = _flat_loss(noise, weight) - np.minimum(flat_up, flat_down)
+        flat_trend = _flat_loss(noise, weight) - np.minimum(of_noise[0][:, -1], of_noise[1][:, 0])
         if np.mean(flat_trend >= trend) < _TREND_P:
             sign = 1.0 if up[0] <= down[0] else -1.0
             null = sign * _clear_steps(isotonic(sign * means, weight), weight)
-    simulated = _statistic(null + noise, weight, rises)
+            simulated = _statistic(null + noise, weight, rises)
     return float((1 + np.sum(simulated >= observed - 1e-12)) / (1 + _SIMULATIONS))
 
 
@@ -97,17 +96,19 @@ def _clear_steps(fitted: Array, weight: Array) -> Array:
     return np.repeat(levels, counts)
 
 
+def _losses(y: Array, weight: Array) -> tuple[Array, Array]:
+    """Losses of the rising fits to all prefixes and of the falling fits to what is left of them."""
+    return prefix_losses(y, weight), prefix_losses(y[:, ::-1], weight[::-1])[:, ::-1]
+
+
 def _statistic(y: Array, weight: Array, rises: bool) -> Array:
-    up = prefix_losses(y, weight)
-    down = prefix_losses(y[:, ::-1], weight[::-1])[:, ::-1]
+    return _gain(*_losses(y, weight), rises)
+
+
+def _gain(up: Array, down: Array, rises: bool) -> Array:
     unimodal = np.min(up + down, axis=1)
     monotone = up[:, -1] if rises else np.minimum(up[:, -1], down[:, 0])
     return np.asarray(monotone - unimodal)
-
-
-def _monotone_loss(y: Array, weight: Array) -> tuple[Array, Array]:
-    up = prefix_losses(y, weight)[:, -1]
-    return up, prefix_losses(y[:, ::-1], weight[::-1])[:, -1]
 
 
 def _flat_loss(y: Array, weight: Array) -> Array:
@@ -131,15 +132,21 @@ def prefix_losses(y: Array, weight: Array) -> Array:
     rows, n = y.shape
     W = np.concatenate([[0.0], np.cumsum(weight)])
     centred = y - (y @ weight / weight.sum())[:, None]  # keeps the differences of sums exact
-    zero = np.zeros((rows, 1))
-    S = np.concatenate([zero, np.cumsum(weight * centred, axis=1)], axis=1)
-    Q = np.concatenate([zero, np.cumsum(weight * centred**2, axis=1)], axis=1)
-    loss = np.zeros((rows, n + 1))
+    centred = np.ascontiguousarray(centred.T)  # (n, rows): each step takes all rows at once
+    S, Q = np.zeros((n + 1, rows)), np.zeros((n + 1, rows))
+    for j in range(n):  # faster than cumsum, which takes a row at a time
+        np.add(S[j], weight[j] * centred[j], out=S[j + 1])
+        np.add(Q[j], weight[j] * centred[j] ** 2, out=Q[j + 1])
+    loss = np.zeros((n + 1, rows))
     every = np.arange(rows)
+    backwards = np.arange(n, 0, -1, dtype=np.int8 if n < 128 else np.int64)[:, None]
     for j in range(1, n + 1):
-        sums = S[:, j, None] - S[:, :j]
-        means = sums / (W[j] - W[:j])
-        start = np.argmax(means, axis=1)
-        within = Q[every, j] - Q[every, start] - sums[every, start] * means[every, start]
-        loss[:, j] = loss[every, start] + np.maximum(within, 0.0)
-    return loss
+        means = S[j] - S[:j]
+        means /= (W[j] - W[:j])[:, None]
+        best = means.max(axis=0)
+        # The first start with the best mean; argmax across rows of memory takes far longer.
+        start = n - np.multiply(means == best, backwards[:j]).max(axis=0).astype(np.int64)
+        place = start * rows + every
+        within = Q[j] - Q.take(place) - (S[j] - S.take(place)) * best
+        loss[j] = loss.take(place) + np.maximum(within, 0.0)
+    return loss.T

@@ -108,7 +108,10 @@ def _version(store: str, source: Path | None) -> str:
     """A text that changes whenever the file or the store does."""
     if source is None:
         return open_store(store).version()
-    found = source.stat()
+    try:
+        found = source.stat()
+    except OSError:
+        return "absent"  # reading it says why
     return f"{found.st_mtime_ns} {found.st_size}"
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from explorer.errors import EnvironmentFailure
+from explorer.errors import EnvironmentFailure, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ def follow(
 ) -> bool:
     """Build now and after every change, until the study is complete or Ctrl-C.
 
-    A source that cannot be read for a moment leaves the last page as it is. The last page that is
-    written, after Ctrl-C too, no longer refreshes itself.
+    A source that cannot be read for a moment, or a file that is half written, leaves the last page
+    as it is. The last page that is written, after Ctrl-C too, no longer refreshes itself.
 
     Args:
         version: a text that changes whenever the source does.
@@ -38,25 +38,28 @@ def follow(
         Whether the study is complete.
 
     Raises:
-        EnvironmentFailure: the first page, or the last one, could not be made.
+        EnvironmentFailure, InputError: the first page, or the one after Ctrl-C, could not be made.
     """
     seen: str | None = None
+    written = False
     try:
         while True:
             began = clock()
             try:
                 now = version()
                 if now != seen:
-                    if build(True):
+                    complete = build(True)
+                    written = True
+                    if complete:
                         build(False)
                         return True
                     seen = now
-            except EnvironmentFailure as error:
-                if seen is None:
+            except (EnvironmentFailure, InputError) as error:
+                if not written:
                     raise
                 logger.warning("%s The page stays as it was.", error)
             sleep(max(every, (clock() - began) * (1.0 / _BUSY - 1.0)))
     except KeyboardInterrupt:
-        if seen is not None:
+        if written:
             build(False)
         return False

@@ -32,11 +32,12 @@ def axis_law_panels(info: AxisLawInfo) -> tuple[alt.LayerChart, ...]:
     Returns:
         Charts of container width, their vertical axes alike.
     """
-    if not info.panels:
+    panels = [panel for panel in info.panels if panel.drawn]
+    if not panels:
         return ()
-    lines = [r for panel in info.panels for r in (*panel.fit, *panel.proportional)]
-    y = batch_size_axis([p for panel in info.panels for p in panel.drawn], lines)
-    return tuple(_panel(info, panel, y, first=not i) for i, panel in enumerate(info.panels))
+    lines = [r for panel in panels for r in (*panel.fit, *panel.proportional)]
+    y = batch_size_axis([p for panel in panels for p in panel.drawn], lines)
+    return tuple(_panel(info, panel, y, first=not i) for i, panel in enumerate(panels))
 
 
 def _panel(info: AxisLawInfo, panel: AxisPanel, y: alt.Y, *, first: bool) -> alt.LayerChart:

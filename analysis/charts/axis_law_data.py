@@ -169,7 +169,7 @@ def _panel(
     exponent, edge = (laws[name].exponents[axis] for name in ("optimum", "edge"))
     return AxisPanel(
         axis=axis,
-        title=(f"exponent of {TITLES[axis]} {_told(exponent)}", f"of the edge {_told(edge)}"),
+        title=(f"exponent {_told(exponent)}", f"of the edge {_told(edge)}"),
         exponent=exponent,
         edge_exponent=edge,
         drawn=tuple(p for key, g in groups_along(points, axis).items() if key in pairs for p in g),

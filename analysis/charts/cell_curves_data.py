@@ -94,7 +94,8 @@ def cell_curves_info(
         raise InputError(f"There is no result at {told}.")
     rows: list[SeedRow] = []
     if curves is not None:
-        seeds = dict(zip(found["trial_id"], found["seed"], strict=True))
+        known = found[found["trial_id"].notna()]
+        seeds = dict(zip(known["trial_id"], known["seed"], strict=True))
         mine = curves.filter(pc.is_in(curves["trial_id"], pa.array(list(seeds), pa.string())))
         for values in mine.select(["trial_id", "step", *SETS]).to_pylist():
             for column, name in SETS.items():

@@ -166,7 +166,7 @@ class CollapseInfo:
                 "r² of g less this",
                 "difference low",
                 "difference high",
-                "told apart from g",
+                "identifiable here",
                 "reason",
             ),
             rows=tuple(

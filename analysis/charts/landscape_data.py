@@ -43,7 +43,7 @@ class LandscapeCell:
 
     Attributes:
         mean, standard_error: of the metric as fractions, diverged trials at chance; None where
-            there is no result, or a single one.
+            there is no result, and no error where no cell of the group has two seeds.
         below_best: mean less the highest mean of its condition, a fraction at most 0.
         train_accuracy: mean over the trials that have one, diverged ones at chance.
         n, n_diverged: trials in the mean, and how many of them diverged.
@@ -221,6 +221,7 @@ def _cells(
     failed = _counted(trials[trials["status"] == FAILED], keys)
     absent = {} if missing is None else _counted(missing, keys)
     training = _training(trials, keys)
+    measured = any(c.n > 1 for c in means.values())  # else the errors are assumed ones
     cells = []
     for learning_rate, momentum, train_size, batch_size in {*means, *failed, *absent}:
         here = (learning_rate, momentum, train_size, batch_size)
@@ -232,7 +233,7 @@ def _cells(
                 train_size=train_size,
                 batch_size=batch_size,
                 mean=None if cell is None else cell.mean,
-                standard_error=None if cell is None else finite(cell.standard_error),
+                standard_error=finite(cell.standard_error) if cell and measured else None,
                 below_best=None if cell is None else cell.mean - best[here[:3]],
                 train_accuracy=finite(training.get(here)),
                 n=0 if cell is None else cell.n,
@@ -266,9 +267,15 @@ def _counted(rows: pd.DataFrame, keys: list[str]) -> dict[tuple[float, float, in
 
 
 def _training(trials: pd.DataFrame, keys: list[str]) -> dict[tuple[float, float, int, int], float]:
-    """Mean training accuracy of each cell, diverged trials at chance where that is known."""
-    value = pd.to_numeric(trials["train_accuracy"], errors="coerce")
-    chance = 1.0 / pd.to_numeric(trials["n_classes"], errors="coerce")
+    """Mean training accuracy of each cell, diverged trials at chance where that is known.
+
+    Where no trial has one, diverged trials have none either.
+    """
+    value = pd.to_numeric(trials["train_accuracy"], errors="coerce").astype(float)
+    value = value.mask(trials["status"] == FAILED)
+    if value.isna().all():
+        return {}
+    chance = 1.0 / pd.to_numeric(trials["n_classes"], errors="coerce").astype(float)
     value = value.mask(trials["status"] == DIVERGED, chance)
     means = value.groupby([trials[k] for k in keys]).mean()
     return {_key(values): float(mean) for values, mean in means.items()}
@@ -316,7 +323,7 @@ def _placed(cells: Sequence[LandscapeCell], axis: str) -> tuple[LandscapeCell, .
 
 
 def _sides(values: Iterable[float]) -> dict[float, tuple[float, float]]:
-    """Both sides of each value's rectangle; beyond a wide gap it ends at half a usual step."""
+    """Both sides of each value's rectangle; towards a wide gap three quarters of a usual step."""
     ordered = sorted(values)
     logs = [math.log(v) for v in ordered]
     steps = [b - a for a, b in pairwise(logs)]
@@ -374,12 +381,15 @@ def _answer(cells: Sequence[LandscapeCell], peaks: Sequence[Peak], best: int | N
 
 def _notes(cells: Sequence[LandscapeCell], peaks: Sequence[Peak]) -> tuple[str, ...]:
     notes = []
-    if absent := sum(c.state == MISSING for c in cells):
-        trials = sum(c.n_missing for c in cells)
-        notes.append(
-            f"{plural(absent, 'cell')} without a result; {plural(trials, 'trial')} planned and "
-            "missing in all."
-        )
+    absent = sum(c.state == MISSING for c in cells)
+    missing, failed = sum(c.n_missing for c in cells), sum(c.n_failed for c in cells)
+    lacking = [
+        *([f"{plural(absent, 'cell')} without a result"] if absent else []),
+        *([f"{plural(missing, 'trial')} planned and missing in all"] if missing else []),
+        *([f"{plural(failed, 'trial')} failed"] if failed else []),
+    ]
+    if lacking:
+        notes.append(f"{'; '.join(lacking)}.")
     n = sum(c.n for c in cells)
     if diverged := sum(c.n_diverged for c in cells):
         notes.append(f"{diverged:,} of {plural(n, 'trial')} diverged and count at chance.")

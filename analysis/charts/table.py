@@ -86,7 +86,9 @@ def written(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        text = f"'{value}" if value.startswith(_FORMULA) else value
+        # The csv module does not quote a lone carriage return, which ends a row for some readers.
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     if isinstance(value, int):
         return str(value)
     known = finite(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -123,20 +124,36 @@ def correlate(
 
     The order is that of the strata, and in each: learning rates, batch sizes, the ratio.
     """
-    groups: list[CorrelationGroup] = []
+    return correlate_families([strata], permutations, level)[0]
+
+
+def correlate_families(
+    families: Sequence[Sequence[tuple[Stratum, Cells]]], permutations: int, level: float
+) -> list[tuple[CorrelationGroup, ...]]:
+    """`correlate` for several families at once, as one for each metric.
+
+    Each is corrected by itself, but all share the random orders, which take most of the time.
+    """
+    groups: list[list[CorrelationGroup]] = []
     pairs: list[tuple[Array, Array]] = []
-    for stratum, cells in strata:
-        for kind, value in _kinds(stratum):
-            keep = _keep(cells, kind, value)
-            x, y = variable(cells, kind)[keep], cells.accuracy[keep]
-            groups.append(_describe(stratum, cells, kind, value, keep, level))
-            pairs.append((x, y))
-    tested = [i for i, group in enumerate(groups) if group.tested]
-    shuffled = permutation_p([pairs[i] for i in tested], permutations)
-    for i, p in zip(tested, shuffled, strict=True):
-        exact = groups[i].n <= EXACT_UP_TO
-        groups[i] = replace(groups[i], p_permutation=p, p_exact=exact)
-    return _corrected(groups)
+    for strata in families:
+        groups.append([])
+        for stratum, cells in strata:
+            expected = _expected(stratum)
+            for kind, value in expected:
+                keep = _keep(cells, kind, value)
+                x, y = variable(cells, kind)[keep], cells.accuracy[keep]
+                n_diverged = int(np.count_nonzero(cells.n_diverged[keep]))
+                found = _untested(stratum, kind, value, expected[kind, value], len(x), n_diverged)
+                found = _describe(found, x, y, level)
+                groups[-1].append(found)
+                if found.tested:
+                    pairs.append((x, y))
+    shuffled = iter(permutation_p(pairs, permutations))
+    return [
+        _corrected(family, [next(shuffled) if g.tested else math.nan for g in family])
+        for family in groups
+    ]
 
 
 def count_groups(groups: Sequence[CorrelationGroup], kind: str) -> Count:
@@ -163,15 +180,15 @@ def variable(cells: Cells, kind: str) -> Array:
     return cells.ratio if kind == RATIO else np.asarray(getattr(cells, kind))
 
 
-def _kinds(stratum: Stratum) -> list[tuple[str, float]]:
-    """The groups of a stratum as (kind, fixed value); the pooled one has none."""
-    sizes = sorted({b for b, _ in stratum.grid})
-    rates = sorted({eps for _, eps in stratum.grid})
-    return [
-        *((BATCH_SIZE, eps) for eps in rates),
-        *((LEARNING_RATE, float(b)) for b in sizes),
-        (RATIO, math.nan),
-    ]
+def _expected(stratum: Stratum) -> dict[tuple[str, float], int]:
+    """The cells of the grid in each group, (kind, fixed value); the pooled one has no value."""
+    sizes = Counter(b for b, _ in stratum.grid)
+    rates = Counter(eps for _, eps in stratum.grid)
+    return {
+        **{(BATCH_SIZE, eps): rates[eps] for eps in sorted(rates)},
+        **{(LEARNING_RATE, float(b)): sizes[b] for b in sorted(sizes)},
+        (RATIO, math.nan): len(stratum.grid),
+    }
 
 
 def _keep(cells: Cells, kind: str, value: float) -> NDArray[np.bool_]:
@@ -182,38 +199,34 @@ def _keep(cells: Cells, kind: str, value: float) -> NDArray[np.bool_]:
     return np.ones(len(cells), dtype=bool)
 
 
-def _describe(
-    stratum: Stratum,
-    cells: Cells,
-    kind: str,
-    value: float,
-    keep: NDArray[np.bool_],
-    level: float,
+def _untested(
+    stratum: Stratum, kind: str, value: float, expected: int, n: int, n_diverged: int
 ) -> CorrelationGroup:
-    """A group without its permutation and corrected p values."""
+    """A group before anything is known of it but its cells."""
     fixed: tuple[tuple[str, Any], ...] = ()
-    expected = len(stratum.grid)
     if kind == BATCH_SIZE:
         fixed = ((LEARNING_RATE, value),)
-        expected = sum(eps == value for _, eps in stratum.grid)
     elif kind == LEARNING_RATE:
         fixed = ((BATCH_SIZE, int(value)),)
-        expected = sum(b == value for b, _ in stratum.grid)
-    x, y, n = variable(cells, kind)[keep], cells.accuracy[keep], int(keep.sum())
-    group = CorrelationGroup(
+    return CorrelationGroup(
         kind=kind,
         stratum=stratum.label,
         fixed=stratum.shown + fixed,
         n=n,
         n_missing=expected - n,
-        n_diverged=int((cells.n_diverged[keep] > 0).sum()),
+        n_diverged=n_diverged,
     )
+
+
+def _describe(group: CorrelationGroup, x: Array, y: Array, level: float) -> CorrelationGroup:
+    """The group without its permutation and corrected p values."""
+    n = group.n
     if n < FEWEST_CELLS:
         return replace(group, reason=f"fewer than {FEWEST_CELLS} cells")
     if np.ptp(y) == 0.0:
         return replace(group, reason="accuracy is constant")
     if np.ptp(x) == 0.0:
-        return replace(group, reason=f"{kind} is constant")
+        return replace(group, reason=f"{group.kind} is constant")
     rho = spearman(x, y)
     p = t_approximation(rho, n)
     low, high = rho_interval(rho, n, level)
@@ -230,17 +243,25 @@ def _describe(
     )
 
 
-def _corrected(groups: Sequence[CorrelationGroup]) -> tuple[CorrelationGroup, ...]:
-    p = np.array([g.p_permutation if g.p_exact else g.p for g in groups])
+def _corrected(
+    groups: Sequence[CorrelationGroup], permuted: Sequence[float]
+) -> tuple[CorrelationGroup, ...]:
+    """The groups with their permutation p, and corrected as one family."""
+    exact = [group.tested and group.n <= EXACT_UP_TO for group in groups]
+    p = np.array(
+        [own if e else g.p for g, own, e in zip(groups, permuted, exact, strict=True)], dtype=float
+    )
     by_holm, by_bh = holm(p), benjamini_hochberg(p)
     return tuple(
         replace(
             group,
+            p_permutation=own,
+            p_exact=e,
             p_holm=float(h),
             p_bh=float(bh),
-            significant_permutation=group.p_permutation < SIGNIFICANCE,
+            significant_permutation=own < SIGNIFICANCE,
             significant_holm=bool(h < SIGNIFICANCE),
             significant_bh=bool(bh < SIGNIFICANCE),
         )
-        for group, h, bh in zip(groups, by_holm, by_bh, strict=True)
+        for group, own, e, h, bh in zip(groups, permuted, exact, by_holm, by_bh, strict=True)
     )

@@ -192,11 +192,12 @@ class _Levels:
         """
         fits, rest = self.fit(draws, np.ones_like(draws))
         cells = np.diff([*self.first, len(self.y)])
-        if len(draws) == 1:
+        if len(draws) == 1:  # the data: what is reported hangs on the last digits of this fit
             means = np.add.reduceat(draws, self.first, axis=1) / cells
             by_level = unimodal_fit(means[0], cells, int(fits.best[0]))[None, :]
         else:
-            by_level = fits.fitted(fits.best) + draws.mean(axis=1, keepdims=True)
+            draws = draws - draws.mean(axis=1, keepdims=True)
+            by_level = fits.fitted(fits.best)
         fit = np.repeat(by_level, cells, axis=1)
         size = _run_lengths(fit)
         scaled = (draws - fit) ** 2 * size / np.maximum(size - 1, 1)

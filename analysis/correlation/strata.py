@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.cells import METRICS, GroupCells, group_cells
+from analysis.cells import METRICS, GroupCells, cells_of_groups
 from analysis.correlation.validation import VALIDATION_CHOSEN
 from analysis.landscape import CONFIGURATION_COLUMNS, Landscape
 from analysis.training_runs import OBSERVATION_COLUMNS
@@ -47,7 +48,7 @@ class Cells:
     def __len__(self) -> int:
         return len(self.accuracy)
 
-    @property
+    @cached_property
     def ratio(self) -> Array:
         """B/eps, [cells], rounded to ten digits so that equal ratios are equal numbers."""
         raw = self.batch_size / self.learning_rate
@@ -83,7 +84,7 @@ class Stratum:
     grid: frozenset[tuple[int, float]]
     is_planned: bool
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The stratum in one line."""
         return self.label_without()
@@ -148,17 +149,26 @@ def find_strata(landscape: Landscape, by: Sequence[str]) -> tuple[Stratum, ...]:
 
 
 def cells_of(stratum: Stratum, metric: str) -> Cells:
-    """Average the seeds of every cell of a stratum; see `analysis.cells.group_cells`.
+    """The cells of one stratum; see `cells_of_strata`."""
+    return cells_of_strata([stratum], metric)[0]
+
+
+def cells_of_strata(strata: Sequence[Stratum], metric: str) -> list[Cells]:
+    """Average the seeds of every cell of each stratum; see `analysis.cells.group_cells`.
 
     Args:
-        stratum: of `find_strata`.
+        strata: of `find_strata`.
         metric: one of CORRELATION_METRICS.
     """
-    rows, column = stratum.rows, metric
+    rows, column = [stratum.rows for stratum in strata], metric
     if metric == VALIDATION_CHOSEN:
-        # group_cells knows the columns of a landscape; the chosen accuracy takes one's place.
-        rows, column = rows.assign(test_accuracy=rows[VALIDATION_CHOSEN]), "test_accuracy"
-    counted = group_cells(rows, column)
+        # analysis.cells knows the columns of a landscape; the chosen accuracy takes one's place.
+        rows = [own.assign(test_accuracy=own[VALIDATION_CHOSEN]) for own in rows]
+        column = "test_accuracy"
+    return [_as_cells(counted) for counted in cells_of_groups(rows, column)]
+
+
+def _as_cells(counted: GroupCells) -> Cells:
     cells = [(c.learning_rate, cell) for c in counted.conditions for cell in c.cells]
     return Cells(
         batch_size=np.array([cell.batch_size for _, cell in cells], dtype=np.float64),

@@ -16,7 +16,7 @@ from analysis.correlation.groups import (
     SIGNIFICANCE,
     CorrelationGroup,
     Count,
-    correlate,
+    correlate_families,
     count_groups,
 )
 from analysis.correlation.noise_scale import NoiseScale, compare_noise_scale
@@ -26,7 +26,7 @@ from analysis.correlation.strata import (
     CORRELATION_METRICS,
     Cells,
     Stratum,
-    cells_of,
+    cells_of_strata,
     find_strata,
 )
 from analysis.correlation.undertraining import (
@@ -181,12 +181,18 @@ def correlations(
             "No validation accuracy over evaluations is known: the validation-chosen test accuracy"
             " is not shown."
         )
-    by_metric = {m: [(s, cells_of(s, m)) for s in strata] for m in shown}
+    by_metric = {m: list(zip(strata, cells_of_strata(strata, m), strict=True)) for m in shown}
     primary = by_metric[metric]
-    metrics = tuple(_metric_groups(m, by_metric[m], permutations, level) for m in shown)
-    by_label = {s.label: [g for g in metrics[0].groups if g.stratum == s.label] for s in strata}
+    families = correlate_families(list(by_metric.values()), permutations, level)
+    metrics = tuple(_metric_groups(m, g) for m, g in zip(shown, families, strict=True))
+    by_label: dict[str, list[CorrelationGroup]] = {s.label: [] for s in strata}
+    for group in metrics[0].groups:
+        by_label[group.stratum].append(group)
     training = [
-        examine_training(s, c, cells_of(s, "train_accuracy"), trained, level) for s, c in primary
+        examine_training(s, c, of_training, trained, level)
+        for (s, c), of_training in zip(
+            primary, cells_of_strata(strata, "train_accuracy"), strict=True
+        )
     ]
     return CorrelationTable(
         metric=metric,
@@ -218,10 +224,7 @@ def _check(metric: str, permutations: int, level: float, trained: float) -> None
         raise InputError(f"trained must be an accuracy between 0 and 1, not {trained!r}.")
 
 
-def _metric_groups(
-    metric: str, strata: Sequence[tuple[Stratum, Cells]], permutations: int, level: float
-) -> MetricGroups:
-    groups = correlate(strata, permutations, level)
+def _metric_groups(metric: str, groups: tuple[CorrelationGroup, ...]) -> MetricGroups:
     return MetricGroups(metric, groups, tuple(count_groups(groups, kind) for kind in CLAIMED_SIGN))
 
 

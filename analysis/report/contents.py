@@ -22,8 +22,10 @@ from analysis.report.runs_section import runs_section, throughput_figure
 from analysis.report.summary import Summary, summarize
 from analysis.scaling_fit import ScalingFit, ScalingReport
 
-#: Compressed size that all learning curves of a page may take together.
-_CURVE_BYTES = 1_700_000
+#: Bytes that a page may have, those that its scripts take, and those of each cell's means in its
+#: figures and tables: what is left is for the learning curves, within these ends.
+_PAGE_BYTES, _SCRIPT_BYTES, _CELL_BYTES = 4_950_000, 950_000, 470
+_CURVE_BYTES = (250_000, 1_700_000)
 #: Groups of trials with figures of their own; further ones are named.
 MOST_GROUPS = 12
 
@@ -95,6 +97,7 @@ def contents(study: Study) -> Contents:
     missing = _missing_by_group(landscape, [law.group for law in scaling.laws])
     laws = _most_trials(scaling.laws, rows)
     total = sum(len(rows[law.group.label]) for law in laws)
+    curve_bytes = _curve_bytes(sum(len(p.cells) for law in laws for p in law.peaks))
     groups = tuple(
         GroupContents(
             label=law.group.label,
@@ -104,7 +107,7 @@ def contents(study: Study) -> Contents:
                 trials=rows[law.group.label],
                 missing=missing.get(law.group.label),
                 curves=study.curves,
-                most_bytes=_CURVE_BYTES * len(rows[law.group.label]) // max(1, total),
+                most_bytes=curve_bytes * len(rows[law.group.label]) // max(1, total),
             ),
         )
         for law in laws
@@ -123,6 +126,12 @@ def contents(study: Study) -> Contents:
         throughput=Section(anchor="runs", figures=throughput),
         notes=(*landscape.notes, *_not_shown(scaling.laws, laws)),
     )
+
+
+def _curve_bytes(n_cells: int) -> int:
+    """Compressed size of all learning curves, which base64 makes a third larger."""
+    left = 3 * (_PAGE_BYTES - _SCRIPT_BYTES - _CELL_BYTES * n_cells) // 4
+    return min(max(left, _CURVE_BYTES[0]), _CURVE_BYTES[1])
 
 
 def _sections(

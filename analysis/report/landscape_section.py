@@ -104,7 +104,7 @@ def _figure(
 
 def _first_with_curves(info: LandscapeInfo, packed: SeedCurves) -> int | None:
     """The best cell where its curves are recorded, else the first cell with any."""
-    known = [i for i, n in enumerate(packed.counts) if n and packed.steps[packed.plans[i]]]
+    known = [i for i, c in enumerate(info.cells) if c.n and packed.steps[packed.plans[i]]]
     return info.best if info.best in known else next(iter(known), None)
 
 

@@ -27,6 +27,7 @@ _LADDER = (
     (1e-3, 10_000),
     (1e-3, 20),
     (2e-3, 10),
+    (2e-3, 7),
     (2e-3, 5),
     (2e-3, 3),
     (2e-3, 1),
@@ -151,7 +152,9 @@ def _recorded(trials: pd.DataFrame, curves: pa.Table | None) -> _Recorded:
         [mine[name].cast(pa.float64()).to_numpy(zero_copy_only=False) for name in SETS]
     )
     trial = place.filter(known).to_numpy(zero_copy_only=False).astype(np.int64)
-    return _Recorded(trial, mine["step"].to_numpy(zero_copy_only=False).astype(np.int64), accuracy)
+    step = mine["step"].to_numpy(zero_copy_only=False).astype(np.int64)
+    told = np.isfinite(accuracy).any(axis=1)
+    return _Recorded(trial[told], step[told], accuracy[told])
 
 
 def _packed(
@@ -175,19 +178,19 @@ def _packed(
     for which, name in enumerate(SETS):
         final = pd.to_numeric(trials[name], errors="coerce").to_numpy(float)
         values[base + (which + 1) * widths[number] - 1] = _units(final, resolution)
-    # Evaluations of one list at a time, so that a step's place is one search.
-    plan_of = np.array(plans, dtype=np.int64)[number] if len(number) else number
-    for plan, wanted in enumerate(steps):
-        rows = np.flatnonzero(plan_of[recorded.trial] == plan)
-        if not wanted or not len(rows):
-            continue
-        ordered = np.array(wanted)
-        place = np.minimum(np.searchsorted(ordered, recorded.step[rows]), len(ordered) - 1)
-        kept = ordered[place] == recorded.step[rows]
-        rows, place = rows[kept], place[kept]
+    if len(recorded.step):
+        # Pairs of cell and step as single numbers: every evaluation's place is one search.
+        cell, stride = number[recorded.trial], int(recorded.step.max()) + 1
+        lengths = widths - 1
+        wanted = np.repeat(np.arange(n_cells), lengths) * stride
+        wanted += np.array([step for own in steps_of_cells for step in own], dtype=np.int64)
+        here = cell * stride + recorded.step
+        place = np.minimum(np.searchsorted(wanted, here), len(wanted) - 1)
+        rows = np.flatnonzero(wanted[place] == here)
+        at = base[recorded.trial[rows]] + place[rows] - (np.cumsum(lengths) - lengths)[cell[rows]]
         for which in range(len(SETS)):
-            at = base[recorded.trial[rows]] + which * (len(wanted) + 1) + place
-            values[at] = _units(recorded.accuracy[rows, which], resolution)
+            units = _units(recorded.accuracy[rows, which], resolution)
+            values[at + which * widths[cell[rows]]] = units
     return SeedCurves(
         resolution=resolution,
         steps=tuple(steps),

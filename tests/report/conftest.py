@@ -1,7 +1,7 @@
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +10,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from analysis.claims import judge
+from analysis.correlation import correlations
 from analysis.landscape import Group, Landscape
 from analysis.peaks import Cell, CurvePoint, Peak
 from analysis.planted import PlantedLaw, plant
 from analysis.provenance import Provenance
-from analysis.report import write_report
+from analysis.report import Study, write_report
 from analysis.scaling import ScalingReport, fit_scaling
 from explorer.errors import InputError
 from explorer.trial import Configuration
 
 GROUP = Group("planted", "planted", "steps", 100.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """A landscape with its laws and its learning curves."""
-
-    landscape: Landscape
-    scaling: ScalingReport
-    curves: pa.Table | None
 
 
 def _configurations(trials: pd.DataFrame) -> list[Configuration]:
@@ -86,7 +79,12 @@ def study_of() -> Callable[..., Study]:
             scaling = fit_scaling(landscape)
         except InputError:
             scaling = ScalingReport((), "test_accuracy")
-        return Study(landscape, scaling, _curves(landscape.trials) if len(trials) else None)
+        return Study(
+            title="planted",
+            landscape=landscape,
+            scaling=scaling,
+            curves=_curves(landscape.trials) if len(trials) else None,
+        )
 
     return make
 
@@ -94,7 +92,9 @@ def study_of() -> Callable[..., Study]:
 @pytest.fixture(scope="session")
 def study_from() -> Callable[[Landscape, pa.Table | None], Study]:
     """A study of a landscape that was read from elsewhere."""
-    return lambda landscape, curves: Study(landscape, fit_scaling(landscape), curves)
+    return lambda landscape, curves: Study(
+        title="read", landscape=landscape, scaling=fit_scaling(landscape), curves=curves
+    )
 
 
 @pytest.fixture(scope="session")
@@ -163,21 +163,37 @@ def make_peak() -> Callable[..., Peak]:
     return make
 
 
-def _write(study: Study, out: Path, title: str = "demo", **changes: Any) -> Path:
-    values: dict[str, Any] = {
-        "landscape": study.landscape,
-        "scaling": study.scaling,
-        "curves": study.curves,
-        "out": out,
-        "title": title,
-        "provenance": Provenance(command="explorer report", facts=(("torch", "2.14"),)),
-    }
-    return write_report(**{**values, **changes})
+def _tested(study: Study) -> Study:
+    """The study with the correlation claims and the verdicts, or why there are none."""
+    try:
+        table = correlations(study.landscape, permutations=1000)
+    except InputError as error:
+        return replace(study, untested=str(error))
+    return replace(study, correlations=table, claims=judge(study.scaling, table))
+
+
+@pytest.fixture(scope="session")
+def tested() -> Callable[[Study], Study]:
+    return _tested
+
+
+def _write(
+    study: Study,
+    out: Path,
+    *,
+    refresh: int | None = None,
+    title: str = "demo",
+    provenance: Provenance | None = None,
+    **changes: Any,
+) -> Path:
+    provenance = provenance or Provenance(command="explorer report", facts=(("torch", "2.14"),))
+    study = replace(study, title=title, provenance=provenance, **changes)
+    return write_report(study, out, refresh=refresh)
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write a study's page; returns its path."""
+    """Write a study's page, some of its fields changed; returns the path."""
 
     def make(study: Study, **changes: Any) -> Path:
         return _write(study, changes.pop("out", tmp_path / "report.html"), **changes)
@@ -186,12 +202,21 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def pages(demo: Study, grid: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The demo's page, whose title is hostile, and the grid's, written once."""
+def groups(grid: Study, study_of: Callable[..., Study]) -> Study:
+    """The grid for two models, the second of which is five points worse everywhere."""
+    trials = grid.landscape.trials
+    worse = trials.assign(model="mlp-8", test_accuracy=trials["test_accuracy"] - 0.05)
+    return study_of(pd.concat([trials.assign(model="mlp-64"), worse], ignore_index=True))
+
+
+@pytest.fixture(scope="session")
+def pages(demo: Study, groups: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The demo's page, whose title is hostile, and that of two groups, written once."""
     folder = tmp_path_factory.mktemp("pages")
+    hostile = "<script>alert(1)</script>"
     return {
-        "demo": _write(demo, folder / "demo.html", title="<script>alert(1)</script>"),
-        "grid": _write(grid, folder / "grid.html", title="grid"),
+        "demo": _write(_tested(demo), folder / "demo.html", title=hostile),
+        "groups": _write(_tested(groups), folder / "groups.html", title="two groups"),
     }
 
 

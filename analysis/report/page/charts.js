@@ -27,6 +27,17 @@ function chosen(name, value, source) {
   }
 }
 
+// Vega gives each layer the role of a picture but no name; its marks have both.
+const layers = new MutationObserver((changes) => {
+  for (const place of new Set(changes.map(({ target }) => target.closest("[data-panel]")))) {
+    for (const layer of place?.querySelectorAll("g[role='graphics-symbol']") ?? []) {
+      if (layer.hasAttribute("aria-label")) continue;
+      layer.removeAttribute("role");
+      layer.removeAttribute("aria-roledescription");
+    }
+  }
+});
+
 async function drawPanel(figure, place, spec) {
   const controls = document.getElementById(`${figure.id}-controls`);
   const bound = new Set(
@@ -42,6 +53,7 @@ async function drawPanel(figure, place, spec) {
   const holder = element("div", { className: "bound" });
   controls.append(holder);
   views.get(place)?.view.finalize();
+  layers.observe(place, { subtree: true, childList: true, attributeFilter: ["role"] });
   const { view } = await vegaEmbed(place, spec, {
     renderer: "svg",
     config: configOf(place),

@@ -1,6 +1,9 @@
 // Drop-downs for data set, model, budget and settings choose which trials the figures show.
+let groupNow = 0;
+
 function showGroup(number) {
-  state.group = number;
+  groupNow = number;
+  state.group = pageData.groups[number]?.label;
   for (const block of document.querySelectorAll("[data-group]")) {
     block.hidden = Number(block.dataset.group) !== number;
   }
@@ -12,7 +15,7 @@ function showGroup(number) {
 
 // The group that has the changed facet and most of the others as they are.
 function groupWith(facet, value) {
-  const now = pageData.groups[state.group].facets;
+  const now = pageData.groups[groupNow].facets;
   const agreeing = ({ facets }) => Object.keys(now).filter((f) => facets[f] === now[f]).length;
   let best = -1;
   pageData.groups.forEach((group, i) => {
@@ -35,4 +38,5 @@ function addGroups() {
     bar.append(element("label", {}, `${facet.replaceAll("_", " ")} `, select));
   }
   bar.hidden = false;
+  document.documentElement.classList.add("several"); // anchors stop below the bar
 }

@@ -55,6 +55,10 @@ kinds.landscape = async (figure, pack, [map, chart]) => {
   const seeds = await seedsOf(figure.id);
   const panel = figure.querySelector(".cell");
 
+  // A cell is remembered by its settings: a page written anew may number its cells otherwise.
+  const group = pageData.groups[figure.closest("[data-group]")?.dataset.group ?? 0].label;
+  const keyOf = (cell) => [...pack.axes.map((a) => a.title), "batch size"].map((n) => value(cell, n)).join();
+
   // Cells of the shown momentum and train size, say.
   const shown = () =>
     cells.map((_, i) => i).filter((i) =>
@@ -78,7 +82,7 @@ kinds.landscape = async (figure, pack, [map, chart]) => {
   }
 
   async function pick(cell) {
-    state.picks[figure.id] = cell;
+    state.picks[group] = keyOf(cell);
     const visible = shown();
     fill(rowSelect, visible.map((i) => value(i, row.title)), value(cell, row.title));
     const inRow = visible.filter((i) => value(i, row.title) === value(cell, row.title));
@@ -138,15 +142,12 @@ kinds.landscape = async (figure, pack, [map, chart]) => {
   batchSelect.addEventListener("change", () => {
     pick(inRow(rowSelect.value).find((i) => value(i, "batch size") === batchSelect.value));
   });
-  for (const axis of others) {
-    // The place in the map stays, as near as the other condition has one.
-    map.addSignalListener(axis.param, () => {
-      const rows = shown();
-      const same = rows.filter((i) => value(i, row.title) === value(picked(), row.title));
-      const next = nearest(same.length ? same : rows, batchOf(picked()));
-      if (next !== undefined) pick(next);
-    });
+  // The cell itself where it is shown, else the one nearest to its place in the map.
+  function inView(cell) {
+    const same = inRow(value(cell, row.title));
+    return nearest(same.length ? same : shown(), batchOf(cell)) ?? cell;
   }
+  for (const axis of others) map.addSignalListener(axis.param, () => pick(inView(picked())));
   figure.querySelector('[data-panel="0"]').onkeydown = (event) => {
     const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const upward = { ArrowUp: 1, ArrowDown: -1 }[event.key];
@@ -162,7 +163,6 @@ kinds.landscape = async (figure, pack, [map, chart]) => {
       if (next !== undefined) pick(next);
     }
   };
-  const first = state.picks[figure.id] ?? pack.best ?? 0;
-  const visible = shown();
-  await pick(visible.includes(first) ? first : (visible[0] ?? 0));
+  const before = cells.findIndex((_, cell) => keyOf(cell) === state.picks[group]);
+  await pick(inView(before < 0 ? (pack.best ?? 0) : before));
 };

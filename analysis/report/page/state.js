@@ -2,7 +2,7 @@
 const stateKey = `explorer:${location.pathname}:${document.body.dataset.title}`;
 
 const state = (() => {
-  const fresh = { group: 0, params: {}, picks: {}, open: [], scroll: 0, focus: null };
+  const fresh = { group: null, params: {}, picks: {}, open: [], scroll: 0, focus: null };
   try {
     return { ...fresh, ...JSON.parse(sessionStorage.getItem(stateKey) || "{}") };
   } catch {

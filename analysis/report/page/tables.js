@@ -2,7 +2,8 @@
 const MOST_ROWS = 500;
 
 async function fillTable(place) {
-  if (place.childElementCount) return;
+  if (place.dataset.filled) return;
+  place.dataset.filled = "yes";
   const { csv, percent } = await packOf(place.dataset.table);
   const [columns, ...rows] = csvRows(csv);
   const isPercent = columns.map((name) => percent.includes(name));
