@@ -7,7 +7,7 @@ STORE ?= explorer-store
 NEEDED_GB := 9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow check calibrate bench bench-analysis bench-store clean
+.PHONY: help venv demo test test-slow check calibrate bench bench-analysis bench-report bench-store clean
 
 help:
 	@echo 'make demo    train the demo sweep, fit its law, write report.html'
@@ -69,6 +69,9 @@ bench: bench-analysis
 
 bench-analysis: $(VENV)/.tested
 	$(BIN)/python -m benchmarks.analysis_speed
+
+bench-report: $(VENV)/.tested
+	$(BIN)/python -m benchmarks.report_speed
 
 bench-store: $(VENV)/.tested
 	$(BIN)/python -m benchmarks.store_load

@@ -83,13 +83,15 @@ def report(
 
     def build(refreshing: bool) -> bool:
         found = read()
-        write_report(found, out, refresh=max(1, round(every)) if refreshing else None)
         counts = found.landscape.counts()
+        complete = counts.missing == 0
+        waiting = refreshing and not complete
+        write_report(found, out, refresh=max(1, round(every)) if waiting else None)
         if watch and refreshing and not quiet:
             done = counts.completed + counts.diverged
             of = "" if counts.planned is None else f" of {counts.planned:,}"
             typer.echo(f"{time.strftime('%H:%M:%S')} {out}: {done:,}{of} trials")
-        return counts.missing == 0
+        return complete
 
     if not watch:
         build(False)

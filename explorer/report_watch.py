@@ -29,7 +29,8 @@ def follow(
 
     Args:
         version: a text that changes whenever the source does.
-        build: writes the page, refreshing itself or not; returns whether the study is complete.
+        build: writes the page, which may refresh itself or not, and never does of a complete
+            study; returns whether the study is complete.
         every: seconds between two looks.
         sleep: waits for so many seconds.
         clock: seconds since some moment.
@@ -41,25 +42,21 @@ def follow(
         EnvironmentFailure, InputError: the first page, or the one after Ctrl-C, could not be made.
     """
     seen: str | None = None
-    written = False
     try:
         while True:
             began = clock()
             try:
                 now = version()
                 if now != seen:
-                    complete = build(True)
-                    written = True
-                    if complete:
-                        build(False)
+                    if build(True):
                         return True
                     seen = now
             except (EnvironmentFailure, InputError) as error:
-                if not written:
+                if seen is None:
                     raise
                 logger.warning("%s The page stays as it was.", error)
             sleep(max(every, (clock() - began) * (1.0 / _BUSY - 1.0)))
     except KeyboardInterrupt:
-        if written:
+        if seen is not None:
             build(False)
         return False

@@ -221,7 +221,9 @@ def _byline(study: Study) -> str:
     counts = study.landscape.counts()
     done = counts.completed + counts.diverged
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"{plural(done, 'finished trial')} from {study.landscape.source}, {made}"
+    named = study.landscape.study
+    source = study.landscape.source if named is None else f"study {named}"
+    return f"{plural(done, 'finished trial')} of {source}, {made}"
 
 
 #: What the bundle makes known to the page's own script.

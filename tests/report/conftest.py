@@ -17,6 +17,8 @@ from analysis.peaks import Cell, CurvePoint, Peak
 from analysis.planted import PlantedLaw, plant
 from analysis.provenance import Provenance
 from analysis.report import Study, write_report
+from analysis.report.contents import Contents, contents
+from analysis.report.page import write_page
 from analysis.scaling import ScalingReport, fit_scaling
 from explorer.errors import InputError
 from explorer.trial import Configuration
@@ -202,20 +204,38 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def groups(grid: Study, study_of: Callable[..., Study]) -> Study:
-    """The grid for two models, the second of which is five points worse everywhere."""
-    trials = grid.landscape.trials
+def demo_made(demo: Study) -> Contents:
+    """All that the demo's page says."""
+    return contents(_tested(demo))
+
+
+@pytest.fixture(scope="session")
+def groups(study_of: Callable[..., Study]) -> Study:
+    """Two models, the second of them five points worse; momentum and N varied."""
+    law = PlantedLaw(
+        learning_rates=(0.1, 0.4),
+        momenta=(0.0, 0.9),
+        train_sizes=(500, 2000),
+        momentum=1.0,
+        train_size=0.4,
+        per_octave=1,
+        n_seeds=2,
+    )
+    trials = plant(law, seed=2).landscape.trials
     worse = trials.assign(model="mlp-8", test_accuracy=trials["test_accuracy"] - 0.05)
     return study_of(pd.concat([trials.assign(model="mlp-64"), worse], ignore_index=True))
 
 
 @pytest.fixture(scope="session")
-def pages(demo: Study, groups: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pages(
+    demo: Study, demo_made: Contents, groups: Study, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """The demo's page, whose title is hostile, and that of two groups, written once."""
     folder = tmp_path_factory.mktemp("pages")
-    hostile = "<script>alert(1)</script>"
+    provenance = Provenance(command="explorer report", facts=(("torch", "2.14"),))
+    titled = replace(demo, title="<script>alert(1)</script>", provenance=provenance)
     return {
-        "demo": _write(_tested(demo), folder / "demo.html", title=hostile),
+        "demo": write_page(titled, demo_made, folder / "demo.html"),
         "groups": _write(_tested(groups), folder / "groups.html", title="two groups"),
     }
 

@@ -17,7 +17,7 @@ from analysis.charts.peaks_chart import peaks_panels
 from explorer.errors import EnvironmentFailure, InputError
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def drawn(grid):
     law = grid.scaling.laws[0]
     trials = grid.landscape.groups()[0][1]
@@ -29,8 +29,11 @@ def drawn(grid):
 
 
 def marks(chart, **chosen) -> dict[str, int]:
-    """Counts of drawn marks by role, from the SVG's own accessibility attributes."""
-    spec = chart.to_dict()
+    """Counts of drawn marks by role, from the SVG's own accessibility attributes.
+
+    Altair's check of a specification takes as long as drawing it; other tests have it done.
+    """
+    spec = chart.to_dict(validate=False)
     for param in spec.get("params", []):
         if param["name"] in chosen:
             param["value"] = chosen.pop(param["name"])

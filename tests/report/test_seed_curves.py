@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.charts.landscape_data import MISSING, TRAINED, LandscapeCell
+from analysis.landscape import Landscape
 from analysis.report import seed_curves as module
+from analysis.report.landscape_section import landscape_section
 from analysis.report.seed_curves import ABSENT, seed_curves
+from analysis.scaling import fit_scaling
 
 SETS = ("test_accuracy", "train_accuracy")
 PLENTY = 10**9
@@ -363,6 +366,25 @@ def test_more_evaluations_than_the_page_ever_holds_are_thinned_and_said(monkeypa
     packed = seed_curves([cell(8)], frame([trial(8, 0)]), table(rows), most_bytes=PLENTY)
     assert packed.steps == (tuple(range(10, 1001, 10)),)
     assert packed.note == "At most 100 evaluations of each trial are shown."
+
+
+def test_the_first_cell_shown_has_a_result():
+    """A failed trial's curve is not shown, not even where no other is recorded."""
+    trials = [
+        trial(4, 0, math.nan, None, status="failed"),
+        *(trial(b, seed, 0.3 + 0.01 * b) for b in (8, 16) for seed in (0, 1)),
+    ]
+    study = Landscape.from_frame(frame(trials).assign(dataset="d", model="m"), source="here")
+    ((_, rows),) = study.groups()
+    law = fit_scaling(study).laws[0]
+    failed, known = evaluation(4, 0, 5, 0.1, 0.1), evaluation(8, 0, 5, 0.25, 0.5)
+    shown = [(0, "test", 5, 0.25), (0, "training", 5, 0.5)]
+    for curves, expected in (([failed, known], [shown]), ([failed], [])):
+        section = landscape_section(
+            law, trials=rows, missing=None, curves=table(curves), most_bytes=PLENTY
+        )
+        charts = [panel.to_dict()["data"]["values"] for panel in section.figures[0].panels[1:]]
+        assert [[tuple(row.values()) for row in values] for values in charts] == expected
 
 
 def test_seeds_that_resemble_each_other_compress_better_as_differences(long_study):

@@ -26,12 +26,12 @@ def _table(n: int) -> Table:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def summary(demo):
     return summarize(demo.landscape, demo.scaling, None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runs(demo):
     return runs_section(demo.landscape.trials, demo.curves)
 
@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path, su
     def full(*_args, **_values):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("pathlib.Path.write_text", full)
     with pytest.raises(EnvironmentFailure) as caught:
         write_pictures(tmp_path, "demo", summary, [])
     assert str(caught.value) == (

@@ -1,4 +1,4 @@
-"""The store's version: it changes whenever there may be something new to read, and not otherwise."""
+"""The store's version: it changes when there may be something new to read, and only then."""
 
 from datetime import UTC, datetime
 

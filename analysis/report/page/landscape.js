@@ -147,7 +147,10 @@ kinds.landscape = async (figure, pack, [map, chart]) => {
     const same = inRow(value(cell, row.title));
     return nearest(same.length ? same : shown(), batchOf(cell)) ?? cell;
   }
-  for (const axis of others) map.addSignalListener(axis.param, () => pick(inView(picked())));
+  // Not at once: a listener is called while Vega runs, and may not make it run.
+  for (const axis of others) {
+    map.addSignalListener(axis.param, () => queueMicrotask(() => pick(inView(picked()))));
+  }
   figure.querySelector('[data-panel="0"]').onkeydown = (event) => {
     const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const upward = { ArrowUp: 1, ArrowDown: -1 }[event.key];

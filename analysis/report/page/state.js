@@ -2,7 +2,7 @@
 const stateKey = `explorer:${location.pathname}:${document.body.dataset.title}`;
 
 const state = (() => {
-  const fresh = { group: null, params: {}, picks: {}, open: [], scroll: 0, focus: null };
+  const fresh = { group: null, params: {}, picks: {}, open: [], place: null, focus: null };
   try {
     return { ...fresh, ...JSON.parse(sessionStorage.getItem(stateKey) || "{}") };
   } catch {
@@ -14,7 +14,11 @@ const focusable = "select, button, summary, [tabindex], a[href]";
 
 function rememberPlace() {
   state.open = [...document.querySelectorAll("details[open][id]")].map((e) => e.id);
-  state.scroll = window.scrollY;
+  const above = [...document.querySelectorAll("section[id], figure[id], .named[id]")].filter(
+    (e) => e.offsetParent && e.getBoundingClientRect().top <= 80,
+  );
+  const last = above.at(-1);
+  state.place = last ? [last.id, last.getBoundingClientRect().top] : null;
   const active = document.activeElement;
   const home = active?.closest("figure[id], .named[id], #groups");
   state.focus = home ? [home.id, [...home.querySelectorAll(focusable)].indexOf(active)] : null;
@@ -27,7 +31,9 @@ function rememberPlace() {
 
 function restorePlace() {
   for (const id of state.open) document.getElementById(id)?.setAttribute("open", "");
-  if (state.scroll) window.scrollTo(0, state.scroll);
+  // By the figure at the top of the window: what stands above it may have grown.
+  const place = state.place && document.getElementById(state.place[0]);
+  if (place) window.scrollBy(0, place.getBoundingClientRect().top - state.place[1]);
 }
 
 function restoreFocus(home) {
@@ -36,6 +42,7 @@ function restoreFocus(home) {
   state.focus = null;
 }
 
+history.scrollRestoration = "manual";
 addEventListener("pagehide", rememberPlace);
 
 // While a run is under way the file is rewritten: the page loads itself again now and then, but
