@@ -191,11 +191,12 @@ class TestMap:
         told = facts(visit)
         value = own["test_accuracy"]
         best = condition.groupby("batch_size")["test_accuracy"].mean().max()
+        below = round(100 * (value.mean() - best), 2) + 0.0  # no negative zero
         (peak,) = (p for p in demo.scaling.laws[0].peaks if p.learning_rate == rate)
         (cell,) = (c for c in peak.cells if c.batch_size == batch)
         assert told["mean"] == f"{100 * value.mean():.2f} %"
         assert told["standard error"] == f"{100 * cell.standard_error:.2f} %"  # pooled
-        assert told["below the condition's best"] == f"{100 * (value.mean() - best):.2f} %"
+        assert told["below the condition's best"] == f"{below:.2f} %"
         assert told["training accuracy"] == f"{100 * own['train_accuracy'].mean():.2f} %"
         assert (told["trials"], told["diverged"], told["failed"]) == ("8", "0", "0")
         assert (told["budget value"], told["model"]) == ("300", "planted")
@@ -479,14 +480,13 @@ def test_without_javascript_the_tables_are_there(visit, pages, demo_made):
     assert page.locator("#runs-learning-curves-numbers table").count() == 0
 
 
-@pytest.mark.parametrize("kind", ["empty", "one trial", "diverged", "failed"])
+@pytest.mark.parametrize("kind", ["empty", "one trial", "diverged"])
 def test_sparse_pages_have_no_errors(visit, write, study_of, kind):
     few = plant(PlantedLaw(n_seeds=1, learning_rates=(0.1,), per_octave=1), seed=3).landscape.trials
     trials = {
         "empty": few.iloc[:0],
         "one trial": few.iloc[:1],
         "diverged": few.assign(status="diverged"),
-        "failed": few.assign(status="failed"),
     }[kind]
     found = visit(write(study_of(trials)), width=360)
     assert found.messages == []

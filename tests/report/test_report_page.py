@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import altair as alt
+import jsonschema
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -279,17 +280,20 @@ class TestPacks:
 
     @pytest.mark.parametrize("which", ["demo_page", "groups_page"])
     def test_every_chart_is_valid_vega_lite(self, which, request):
-        packs = request.getfixturevalue(which).packs()
-        if which == "groups_page":  # those with drop-downs that the demo does not have
-            kept = ("g1-landscape", "g1-peaks-by-momentum", "g1-law-law", "g1-runs", "claims-ratio")
-            packs = {name: pack for name, pack in packs.items() if name.startswith(kept)}
-        specs = [s for pack in packs.values() for s in pack.get("specs", ())]
-        assert len(specs) >= 7
+        packs = request.getfixturevalue(which).packs().values()
+        specs = [spec for pack in packs for spec in pack.get("specs", ())]
+        assert len(specs) > 10
         for spec in specs:
-            alt.LayerChart.from_dict(spec, validate=True)
+            alt.TopLevelLayerSpec.validate(spec)
             assert spec["width"] == "container"
             assert spec["description"]
             assert isinstance(spec["height"], int)
+
+    def test_that_schema_finds_an_unknown_mark(self, demo_page):
+        spec = demo_page.packs()["law-law"]["specs"][0]
+        spec["layer"][0]["mark"]["type"] = "blob"
+        with pytest.raises(jsonschema.ValidationError):
+            alt.TopLevelLayerSpec.validate(spec)
 
     def test_all_panels_have_a_place_of_their_height(self, demo_page):
         packs = demo_page.packs()
@@ -458,7 +462,7 @@ def test_a_strangers_file_without_budget_has_its_page(page_of, study_from, tmp_p
 
 class TestGroups:
     def test_each_group_has_its_blocks(self, groups_page):
-        blocks = [b for b in groups_page.values("data-group")]
+        blocks = groups_page.values("data-group")
         assert blocks == ["0", "1"] * 5  # landscape, peaks, law, collapse, runs
         maps = [a["id"] for a in groups_page.of("figure") if a.get("data-kind") == "landscape"]
         assert maps == ["g1-landscape-map", "g2-landscape-map"]

@@ -57,7 +57,8 @@ kinds.landscape = async (figure, pack, [map, chart]) => {
 
   // A cell is remembered by its settings: a page written anew may number its cells otherwise.
   const group = pageData.groups[figure.closest("[data-group]")?.dataset.group ?? 0].label;
-  const keyOf = (cell) => [...pack.axes.map((a) => a.title), "batch size"].map((n) => value(cell, n)).join();
+  const settings = [...pack.axes.map((axis) => axis.title), "batch size"];
+  const keyOf = (cell) => settings.map((name) => value(cell, name)).join();
 
   // Cells of the shown momentum and train size, say.
   const shown = () =>

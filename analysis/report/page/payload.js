@@ -43,7 +43,9 @@ function shownNumber(value, digits = 3) {
   if (value === 0) return "0";
   if (Number.isInteger(value) && Math.abs(value) < 1e7) return String(value);
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude < -5 || magnitude >= 7) return value.toExponential(digits - 1);
+  if (magnitude < -5 || magnitude >= 7) {
+    return value.toExponential(digits - 1).replace(/e([+-])(?=\d$)/, (sign) => `${sign}0`);
+  }
   const text = value.toFixed(Math.max(0, digits - 1 - magnitude));
   return text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text;
 }
