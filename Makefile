@@ -50,8 +50,9 @@ demo:
 	$(BIN)/explorer report --store $(STORE) --study quick_grid --out report.html
 	@echo 'The command is $(BIN)/explorer; after `. $(BIN)/activate` it is plain `explorer`.'
 
+# Two processes, one thread each: with more threads they would slow each other down.
 test: $(VENV)/.tested
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-slow: $(VENV)/.tested
 	$(BIN)/python -m pytest -m slow

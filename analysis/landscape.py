@@ -101,7 +101,7 @@ class Group:
         """The group in one line, for titles and tables."""
         budget = self.budget
         if math.isfinite(self.budget_value):
-            budget = f"{self.budget} {self.budget_value:g}"
+            budget = f"{self.budget} {self.budget_value:.12g}"
         settings = [f"{name} {'none' if v is None else v}" for name, v in self.settings]
         return ", ".join([self.dataset, self.model, budget, *settings])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,6 +66,8 @@ def command_line(
     study: str | None = None,
     source: Path | None = None,
     metric: str | None = None,
+    near_optimal: float | None = None,
+    column: Sequence[str] | None = None,
 ) -> str:
     """A command as it would be typed, quoted for a shell; options at their default left out."""
     words = ["explorer", name]
@@ -77,6 +79,10 @@ def command_line(
         words += ["--study", study]
     if metric is not None and metric != DEFAULT_METRIC:
         words += ["--metric", metric]
+    if near_optimal is not None and near_optimal != DEFAULT_NEAR_OPTIMAL:
+        words += ["--near-optimal", f"{near_optimal:g}"]
+    for mapping in column or ():
+        words += ["--column", mapping]
     return shlex.join(words)
 
 

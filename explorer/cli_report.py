@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -102,7 +102,7 @@ def report(
         typer.echo(f"Watching: open {out} in any browser, it refreshes itself. Ctrl-C ends this.")
     complete = follow(lambda: _version(store, source), build, every=every)
     if not quiet:
-        done = "The study is complete" if complete else "Stopped watching"
+        done = "No trial is missing" if complete else "Stopped watching"
         typer.echo(f"{done}: {out} no longer refreshes itself.")
 
 
@@ -133,13 +133,14 @@ def _study(
 
     landscape = read_landscape(store, study, source, column)
     trials = curves = None
-    provenance = Provenance(command=command_line("report", source=source, metric=metric))
+    options: dict[str, Any] = {"metric": metric, "near_optimal": near_optimal, "column": column}
+    provenance = Provenance(command=command_line("report", source=source, **options))
     if landscape.study is not None:
         opened = open_store(store)
         trials, curves = opened.snapshot(landscape.study)
         provenance = trials_provenance(
             trials,
-            command=command_line("report", store=store, study=landscape.study, metric=metric),
+            command=command_line("report", store=store, study=landscape.study, **options),
             sources=[(p.source_name, p.source_text) for p in opened.plans(landscape.study)],
         )
     counts = landscape.counts()
@@ -168,9 +169,15 @@ def _study(
 
 def _beside(many: bool, results: Results) -> Callable[[], CorrelationTable]:
     """The correlations, found in a process of their own while the law is fitted, if it pays."""
-    arguments = (results, "best_test_accuracy", None)
+    import pyarrow.compute as pc
+
     if not many:
-        return lambda: correlations_of(*arguments)
+        return lambda: correlations_of(results, "best_test_accuracy", None)
+    curves = results.curves
+    if curves is not None:  # what the accuracy at the best validation accuracy needs
+        needed = ["trial_id", "step", "test_accuracy", "validation_accuracy"]
+        curves = curves.select(needed).filter(pc.is_valid(curves["validation_accuracy"]))
+    arguments = (Results(results.landscape, curves), "best_test_accuracy", None)
     pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
     future = pool.submit(correlations_of, *arguments)
     pool.shutdown(wait=False)

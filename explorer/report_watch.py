@@ -40,6 +40,7 @@ def follow(
 
     Raises:
         EnvironmentFailure, InputError: the first page, or the one after Ctrl-C, could not be made.
+        KeyboardInterrupt: there is no page yet.
     """
     seen: str | None = None
     try:
@@ -57,6 +58,7 @@ def follow(
                 logger.warning("%s The page stays as it was.", error)
             sleep(max(every, (clock() - began) * (1.0 / _BUSY - 1.0)))
     except KeyboardInterrupt:
-        if seen is not None:
-            build(False)
+        if seen is None:
+            raise  # there is no page yet
+        build(False)
         return False

@@ -95,7 +95,9 @@ def axis_law_info(law: ScalingFit) -> AxisLawInfo:
     pairs = {axis: _pairs(bounded, axis) for axis in varied}
     panels = tuple(_panel(axis, bounded, pairs[axis][0], laws) for axis in varied)
     answer = law.law.optimum_over_edge.sentence
-    if not varied:
+    if not points:
+        answer = "No condition has a best batch size or an edge, so nothing can be said of how they move."
+    elif not varied:
         answer = "No axis was varied, so nothing can be said of how the best batch size moves."
     optima = sum(p.landmark == "optimum" for p in points)
     notes = point_notes(points, any(r.landmark == "optimum" for p in panels for r in p.fit))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import altair as alt
+
+from analysis.peak import Peak
 
 _STAR = "M0,-1.1L.32,-.4L1.05,-.34L.5,.15L.68,.9L0,.5L-.68,.9L-.5,.15L-1.05,-.34L-.32,-.4Z"
 
@@ -17,6 +19,30 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 
 Row = dict[str, Any]
 AnyChart = alt.LayerChart | alt.HConcatChart
+
+Axis = Literal["learning_rate", "train_size", "momentum"]
+AXES: tuple[Axis, ...] = ("learning_rate", "train_size", "momentum")
+
+#: What each axis is called, in sentences and along a chart.
+AXIS_NAMES: Mapping[str, str] = {
+    "learning_rate": "learning rate",
+    "train_size": "training-set size",
+    "momentum": "momentum",
+}
+#: What it is called where there is less room: in drop-downs and the columns of tables.
+SHORT_AXIS_NAMES: Mapping[str, str] = {**AXIS_NAMES, "train_size": "train size"}
+#: What the law has of each axis, of which it estimates the exponent.
+LAW_AXIS_NAMES: Mapping[str, str] = {**AXIS_NAMES, "momentum": "1/(1 − momentum)"}
+#: What it is called in the rows of a chart, and in its `shown_...` parameter.
+AXIS_FIELDS: Mapping[str, str] = {
+    "learning_rate": "rate",
+    "train_size": "size",
+    "momentum": "momentum",
+}
+
+#: The view near the best begins this far below the lowest of the curves' best means, as a share of
+#: their height above the lowest cell.
+_NEAR_SHARE = 0.15
 
 
 def finite(value: float | None) -> float | None:
@@ -60,19 +86,71 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def labels(values: Iterable[float]) -> dict[float, str]:
-    """A short label for each value, in ascending order, with as many digits as keep them apart."""
+    """A short label for each value, in ascending order, with as many digits as keep them apart.
+
+    They also keep a momentum below 1 apart from 1.
+
+    >>> labels([0.9995, 0.9]), labels([0.9996, 0.9995])
+    ({0.9: '0.9', 0.9995: '0.9995'}, {0.9995: '0.9995', 0.9996: '0.9996'})
+    """
     distinct = sorted(set(values))
     texts: list[str] = []
     for digits in range(3, 18):
         texts = [number(value, digits) for value in distinct]
-        if len(set(texts)) == len(distinct):
+        rounded = any(
+            text == "1" and not math.isclose(value, 1.0)
+            for value, text in zip(distinct, texts, strict=True)
+        )
+        if len(set(texts)) == len(distinct) and not rounded:
             break
     return dict(zip(distinct, texts, strict=True))
+
+
+def varied_axes(conditions: Iterable[Any]) -> list[Axis]:
+    """The axes of which the conditions (peaks, points, cells) have two values or more."""
+    known = list(conditions)
+    return [axis for axis in AXES if len({getattr(c, axis) for c in known}) > 1]
+
+
+def has_measured_errors(peaks: Iterable[Peak]) -> bool:
+    """Whether the cells' standard errors are measured.
+
+    Where no trained cell has two seeds, the analysis assumes a noise: that is no error bar.
+    """
+    return any(c.fitted and c.n > 1 for p in peaks for c in p.cells)
+
+
+def near_best(means: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """From a little below the lowest of the curves' best means to the highest mean.
+
+    Args:
+        means: the curve of each cell, by a number of its own, and the cell's mean; one at least.
+    """
+    tops: dict[float, float] = {}
+    lowest = math.inf
+    for curve, mean in means:
+        tops[curve] = max(tops.get(curve, mean), mean)
+        lowest = min(lowest, mean)
+    lowest_top = min(tops.values())
+    return lowest_top - _NEAR_SHARE * (lowest_top - lowest), max(tops.values())
+
+
+def with_margin(low: float, high: float) -> tuple[float, float]:
+    """A range of accuracies with a margin, at least two points of accuracy high."""
+    margin = max(0.05 * (high - low), 0.01 - (high - low) / 2)
+    return round(low - margin, 6), round(high + margin, 6)
 
 
 def plural(n: int, noun: str) -> str:
     """The count with its noun: `1 trial`, `2 trials`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(items: Sequence[str], most: int = 0) -> str:
+    """`a, b and c`; of more than `most` items the first ones, and how many more there are."""
+    if most and len(items) > most:
+        return f"{', '.join(items[:most])} and {len(items) - most} more"
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
 def inline(rows: Sequence[Row]) -> alt.InlineData:

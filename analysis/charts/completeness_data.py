@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.charts.common import labels, number, plural
+from analysis.charts.common import labels, listed, number, plural
 from analysis.charts.table import Table
 from analysis.landscape import Counts, Landscape
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
@@ -178,14 +177,11 @@ def completeness_sentence(counts: Counts) -> str:
         if not total:
             return "No trial was found."
         return (
-            f"Of {plural(total, 'trial')} found, {_listed(found)}; what was planned is not known."
+            f"Of {plural(total, 'trial')} found, {listed(found)}; what was planned is not known."
         )
-    found.append(f"{counts.missing:,} are missing" if counts.missing else "none is missing")
-    return f"Of {plural(counts.planned, 'planned trial')}, {_listed(found)}."
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
+    are = "is" if counts.missing == 1 else "are"
+    found.append(f"{counts.missing:,} {are} missing" if counts.missing else "none is missing")
+    return f"Of {plural(counts.planned, 'planned trial')}, {listed(found)}."
 
 
 def _axis(landscape: Landscape) -> str:

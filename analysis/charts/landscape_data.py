@@ -375,7 +375,7 @@ def _answer(cells: Sequence[LandscapeCell], peaks: Sequence[Peak], best: int | N
     )
     near = interval(peak.near_optimal_low, peak.near_optimal_high)
     if near:
-        text += f"; the near-optimal range of that condition is {near}"
+        text += f"; on that condition's smooth curve the near-optimal range is {near}"
     return f"{text}."
 
 

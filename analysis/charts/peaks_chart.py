@@ -10,7 +10,12 @@ from typing import Any
 import altair as alt
 
 from analysis.charts.common import (
+    AXES,
+    AXIS_FIELDS,
+    AXIS_NAMES,
+    SHORT_AXIS_NAMES,
     AnyChart,
+    Axis,
     Row,
     beside,
     choice,
@@ -18,21 +23,17 @@ from analysis.charts.common import (
     labels,
     layered,
     marks,
+    near_best,
     powers_of_two,
     round_ticks,
     widened,
+    with_margin,
 )
 from analysis.charts.peaks_data import PeaksInfo
-from analysis.charts.peaks_rows import AXES, SPOKEN, Axis, CellRow, CurveRow, OptimumRow
+from analysis.charts.peaks_rows import CellRow, CurveRow, OptimumRow
 
 #: Share of the plot's height above the curves in which each condition's optimum has a lane.
 _STRIP = 0.30
-#: The zoomed view begins this far below the lowest of the conditions' best means, as a share of
-#: their height above the lowest cell.
-_NEAR = 0.15
-
-#: Name of each axis in the chart's rows, in `shown_...` and `picked_...`.
-FIELDS: Mapping[Axis, str] = {"learning_rate": "rate", "train_size": "size", "momentum": "momentum"}
 
 _RANGES = ("whole range", "near the peaks")
 
@@ -48,8 +49,7 @@ class _View:
     @classmethod
     def of(cls, low: float, high: float) -> _View:
         """The view of accuracies from `low` to `high`, at least two points of accuracy high."""
-        margin = max(0.04 * (high - low), 0.01 - (high - low) / 2)
-        low, high = low - margin, high + margin
+        low, high = with_margin(low, high)
         return cls(low=low, high=high, top=high + (high - low) * _STRIP / (1 - _STRIP))
 
 
@@ -74,8 +74,8 @@ class _Names:
     @classmethod
     def of(cls, info: PeaksInfo) -> _Names:
         """The names of this info's chart."""
-        field = FIELDS[info.axis]
-        shown = [f"datum.{FIELDS[a]} == shown_{FIELDS[a]}" for a in info.others]
+        field = AXIS_FIELDS[info.axis]
+        shown = [f"datum.{AXIS_FIELDS[a]} == shown_{AXIS_FIELDS[a]}" for a in info.others]
         return cls(
             axis=info.axis,
             texts={a: labels(info.levels[a]) for a in AXES},
@@ -86,7 +86,7 @@ class _Names:
 
     def condition(self, row: CellRow | CurveRow | OptimumRow) -> Row:
         """The row's condition as labels."""
-        return {FIELDS[a]: self.texts[a][float(getattr(row, a))] for a in AXES}
+        return {AXIS_FIELDS[a]: self.texts[a][float(getattr(row, a))] for a in AXES}
 
     def level(self, row: CellRow | OptimumRow) -> str:
         """The label of the row's curve."""
@@ -156,7 +156,7 @@ def peaks_panels(info: PeaksInfo) -> tuple[alt.LayerChart, ...]:
             for o in info.optima
         ]
     )
-    color, shape = marks(FIELDS[info.axis], order, SPOKEN[info.axis], in_row=8)
+    color, shape = marks(AXIS_FIELDS[info.axis], order, AXIS_NAMES[info.axis], in_row=8)
     ends = [v for o in info.optima for v in (o.low, o.high) if v is not None]
     sampled = [float(c.batch_size) for c in info.cells]
     # An interval that says nothing must not push the cells into a corner.
@@ -200,12 +200,12 @@ def peaks_panels(info: PeaksInfo) -> tuple[alt.LayerChart, ...]:
 def _params(info: PeaksInfo, names: _Names, order: Sequence[str]) -> list[alt.Parameter]:
     """What the reader chooses; an axis with one value is a constant without a drop-down."""
     picks = ["all", *order] if len(order) > 1 else ["all"]
-    params = [choice(f"picked_{FIELDS[info.axis]}", SPOKEN[info.axis], picks, "all")]
+    params = [choice(f"picked_{AXIS_FIELDS[info.axis]}", SHORT_AXIS_NAMES[info.axis], picks, "all")]
     for a in info.others:
         drawn = {names.texts[a][float(getattr(c, a))] for c in info.cells}
         options = [text for text in names.texts[a].values() if text in drawn]
         first = options[0] if info.first_shown is None else names.texts[a][info.first_shown[a]]
-        params.append(choice(f"shown_{FIELDS[a]}", SPOKEN[a], options, first))
+        params.append(choice(f"shown_{AXIS_FIELDS[a]}", SHORT_AXIS_NAMES[a], options, first))
     params.append(choice("shown_range", "vertical axis", _RANGES, _RANGES[0]))
     return params
 
@@ -223,7 +223,7 @@ def _views(info: PeaksInfo, names: _Names) -> list[alt.Parameter]:
         key: [[v.low, v.high, v.top, round_ticks(v.low, v.high)] for v in _both(rows, info.axis)]
         for key, rows in groups.items()
     }
-    key = " + '|' + ".join(f"shown_{FIELDS[a]}" for a in info.others)
+    key = " + '|' + ".join(f"shown_{AXIS_FIELDS[a]}" for a in info.others)
     text = json.dumps(table, separators=(",", ":"))
     found = alt.param(name="shown_views", expr=f"({text})[{key}] || null")
     fallback = json.dumps(next(iter(table.values()))[0])
@@ -237,12 +237,8 @@ def _views(info: PeaksInfo, names: _Names) -> list[alt.Parameter]:
 def _both(cells: Sequence[CellRow], axis: Axis) -> tuple[_View, _View]:
     """The whole range of one condition's cells, and the range near its curves' best means."""
     values = [v for c in cells for v in (c.mean, c.low, c.high) if v is not None]
-    tops: dict[float, float] = {}
-    for c in cells:
-        key = float(getattr(c, axis))
-        tops[key] = max(tops.get(key, c.mean), c.mean)
-    low, high, lowest_top = min(values), max(values), min(tops.values())
-    return _View.of(low, high), _View.of(lowest_top - _NEAR * (lowest_top - low), high)
+    near, _ = near_best((float(getattr(c, axis)), c.mean) for c in cells)
+    return _View.of(min(values), max(values)), _View.of(near, max(values))
 
 
 def _absent() -> alt.Chart:
@@ -307,7 +303,7 @@ def _curve_layers(
 
 def _told() -> list[alt.Tooltip]:
     """The condition, for tooltips."""
-    return [alt.Tooltip(f"{FIELDS[a]}:N", title=SPOKEN[a]) for a in AXES]
+    return [alt.Tooltip(f"{AXIS_FIELDS[a]}:N", title=AXIS_NAMES[a]) for a in AXES]
 
 
 def _optimum_layers(

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.charts.common import finite, plural, thinned
-from analysis.charts.peaks_rows import (
+from analysis.charts.common import (
     AXES,
-    SPOKEN,
+    AXIS_NAMES,
     Axis,
+    finite,
+    has_measured_errors,
+    plural,
+    thinned,
+)
+from analysis.charts.peaks_rows import (
     CellRow,
     CurveRow,
     OptimumRow,
@@ -123,8 +128,7 @@ def peaks_info(
     levels = {a: tuple(sorted({float(getattr(p, a)) for p in ordered})) for a in AXES}
     first = _first_shown(ordered, others)
     drawn, left_out = _drawn(ordered, axis, first)
-    # Where no cell has two seeds the analysis assumes a noise: that is no error bar.
-    measured = any(c.n > 1 for p in ordered for c in p.cells)
+    measured = has_measured_errors(ordered)
     all_cells = tuple(row for p in ordered for row in _cells(p, measured))
     cells_each = max(8, MAX_CELLS // max(1, len(drawn)))
     points_each = max(8, MAX_CURVE_POINTS // max(1, len(drawn)))
@@ -150,11 +154,11 @@ def peaks_info(
     )
     readable = metric.replace("_", " ")
     return PeaksInfo(
-        question=f"At which batch size does each {SPOKEN[axis]} reach its best {readable}?",
+        question=f"At which batch size does each {AXIS_NAMES[axis]} reach its best {readable}?",
         answer=peaks_answer(ordered, all_cells, axis, first, readable),
         description=(
             f"Mean {readable} against batch size on a base-2 logarithmic axis, a curve for each "
-            f"{SPOKEN[axis]}: {plural(len(cells), 'cell')} in {plural(len(drawn), 'condition')}, "
+            f"{AXIS_NAMES[axis]}: {plural(len(cells), 'cell')} in {plural(len(drawn), 'condition')}, "
             "points with bars of one standard error, smooth curves, and above them the best batch "
             "size of each condition with its 95 % interval."
         ),
@@ -230,7 +234,7 @@ def _drawn(
     kept = set(thinned(values, MAX_LEVELS))
     if len(kept) < len(values):
         notes.append(
-            f"{len(kept)} of {len(values)} values of the {SPOKEN[axis]} are drawn, evenly chosen."
+            f"{len(kept)} of {len(values)} values of the {AXIS_NAMES[axis]} are drawn, evenly chosen."
         )
     drawn = [p for p in peaks if float(getattr(p, axis)) in kept]
     if len(drawn) > MAX_CONDITIONS:
@@ -239,7 +243,7 @@ def _drawn(
         picked |= {first} if first is not None else set()
         drawn = [p for p in drawn if key_of(p, others) in picked]
         notes.append(
-            f"{len(picked):,} of {len(keys):,} pairs of {SPOKEN[others[0]]} and "
-            f"{SPOKEN[others[1]]} are drawn, evenly chosen."
+            f"{len(picked):,} of {len(keys):,} pairs of {AXIS_NAMES[others[0]]} and "
+            f"{AXIS_NAMES[others[1]]} are drawn, evenly chosen."
         )
     return drawn, tuple(notes)

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from analysis.charts.common import interval, number
+from analysis.charts.common import AXES, Axis, interval, number
 from analysis.peaks import Peak
-
-Axis = Literal["learning_rate", "train_size", "momentum"]
-AXES: tuple[Axis, ...] = ("learning_rate", "train_size", "momentum")
-
-#: What an axis is called in sentences.
-SPOKEN: Mapping[Axis, str] = {
-    "learning_rate": "learning rate",
-    "train_size": "training-set size",
-    "momentum": "momentum",
-}
-
 
 def other_axes(axis: Axis) -> tuple[Axis, Axis]:
     """The two axes beside this one."""
@@ -37,10 +25,10 @@ class CellRow:
 
     Attributes:
         mean: mean of the metric over the cell's trials, diverged ones at chance.
-        standard_error: of the mean; None where no cell has two seeds to measure it by.
+        standard_error: of the mean; None where it is not measured.
         survivors_mean: of the trials that did not diverge; None where none is left.
         n, n_diverged: trials in the cell, and how many of them diverged.
-        fitted: the smooth curve was fitted to it; False below the edge of trainability.
+        fitted: the smooth curve was fitted to it; False where it is too far below the best.
     """
 
     learning_rate: float

@@ -5,15 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.charts.common import finite, interval, labels, number, percent, plural
-from analysis.charts.peaks_rows import SPOKEN, Axis, CellRow, key_of, other_axes
+from analysis.charts.common import (
+    AXIS_NAMES,
+    Axis,
+    finite,
+    interval,
+    labels,
+    number,
+    percent,
+    plural,
+)
+from analysis.charts.peaks_rows import CellRow, key_of, other_axes
 from analysis.peaks import PEAK_LEVEL, Peak
 
 
 def peak_count(peaks: Sequence[Peak]) -> tuple[int, int]:
     """Conditions in which accuracy rises and then falls, and conditions that were tested."""
-    tested = [p for p in peaks if math.isfinite(p.peak_p)]
-    return sum(p.peak_p < PEAK_LEVEL and not p.censored for p in tested), len(tested)
+    return len(with_peak(peaks)), sum(math.isfinite(p.peak_p) for p in peaks)
+
+
+def with_peak(peaks: Sequence[Peak]) -> list[Peak]:
+    """The conditions in which accuracy rises and then falls, by the peak test."""
+    return [p for p in peaks if p.peak_p < PEAK_LEVEL and not p.censored]
 
 
 def peaks_answer(
@@ -40,19 +53,17 @@ def peaks_answer(
     if len(sure) >= 2:
         low, high = sure[0], sure[-1]
         text = (
-            f"As the {SPOKEN[axis]} grows from {at(low)} to {at(high)} ({where}), the best batch "
+            f"As the {AXIS_NAMES[axis]} grows from {at(low)} to {at(high)} ({where}), the best batch "
             f"size goes from {_best(low)} to {_best(high)}"
         )
         text += ", intervals that overlap" if _overlap(low, high) else ""
     elif sure:
-        text = f"The best batch size is {_best(sure[0])} at {SPOKEN[axis]} {at(sure[0])} ({where})"
+        text = f"The best batch size is {_best(sure[0])} at {AXIS_NAMES[axis]} {at(sure[0])} ({where})"
     else:
         best = max(cells, key=lambda c: c.mean)
         text = (
             "No best batch size lies inside its sampled range; the best cell is batch size "
-            f"{best.batch_size} at learning rate {number(best.learning_rate)}, momentum "
-            f"{number(best.momentum)} and {number(best.train_size)} training samples, with "
-            f"{percent(best.mean)}"
+            f"{best.batch_size} at {_told(best, peaks)}, with {percent(best.mean)}"
         )
     lost = [at(p) for p in here if not p.usable]
     if sure and lost:
@@ -73,8 +84,17 @@ def _where(others: Sequence[Axis], values: Sequence[float], peaks: Sequence[Peak
     parts = []
     for a, value in zip(others, values, strict=True):
         text = labels(float(getattr(p, a)) for p in peaks)[value]
-        parts.append(f"{text} training samples" if a == "train_size" else f"{SPOKEN[a]} {text}")
+        parts.append(f"{text} training samples" if a == "train_size" else f"{AXIS_NAMES[a]} {text}")
     return ", ".join(parts)
+
+
+def _told(cell: CellRow, peaks: Sequence[Peak]) -> str:
+    """The cell's condition, its values apart from those of all others."""
+    rate, size, momentum = (
+        labels(float(getattr(p, a)) for p in peaks)[float(getattr(cell, a))]
+        for a in ("learning_rate", "train_size", "momentum")
+    )
+    return f"learning rate {rate}, momentum {momentum} and {size} training samples"
 
 
 def _best(p: Peak) -> str:

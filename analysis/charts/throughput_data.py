@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from analysis.charts.common import number, plural, thinned
 from analysis.charts.table import Table
+from explorer.store.schema import FAILED
 
 QUESTION = "How fast were the trials trained?"
 
@@ -120,14 +122,14 @@ def throughput_info(trials: pa.Table) -> ThroughputInfo:
     so the rate counts each of them evenly over the pack's time.
 
     Args:
-        trials: columns finished_at, wall_seconds, host, device and pack_size of TRIALS_SCHEMA;
-            without finished_at nothing can be shown.
+        trials: columns finished_at, wall_seconds, host, device, pack_size and status of
+            TRIALS_SCHEMA; without finished_at nothing can be shown. Failed trials do not count.
     """
     if "finished_at" not in trials.column_names or trials.num_rows == 0:
         return _nothing("No trial of this source says when it was finished.")
-    trials = trials.filter(trials.column("finished_at").is_valid())
+    trials, notes = _finished(trials.filter(trials.column("finished_at").is_valid()))
     if trials.num_rows == 0:
-        return _nothing("No trial of this source says when it was finished.")
+        return _nothing(*(notes or ["No trial of this source says when it was finished."]))
     stamps = trials.column("finished_at").cast(pa.timestamp("us", tz="UTC"))
     finished = stamps.cast(pa.int64()).to_numpy().astype(np.float64) / 1e6
     order = np.argsort(finished, kind="stable")
@@ -136,7 +138,15 @@ def throughput_info(trials: pa.Table) -> ThroughputInfo:
     makers, several = _makers(trials, order)
     clock = _Clock.of(finished - duration, finished)
     time = clock.training_time(finished)
-    total = max(float(time[-1]), 1e-6)
+    total = float(time[-1])
+    if total <= 0.0:
+        n = len(time)
+        say = "trial does not say how long it" if n == 1 else f"{n:,} trials do not say how long they"
+        return _nothing(f"The rate is not known: the {say} took.", *notes)
+    unknown = int(np.sum(duration <= 0.0))
+    if unknown:
+        say = "does not say how long it" if unknown == 1 else "do not say how long they"
+        notes.append(f"{plural(unknown, 'trial')} {say} took: only the time of the end is known.")
     names = _busiest(makers)
     shown = [n if n in names else OTHERS for n in makers.tolist()]
     names = tuple(dict.fromkeys([*names, *([OTHERS] if OTHERS in shown else [])]))
@@ -153,7 +163,6 @@ def throughput_info(trials: pa.Table) -> ThroughputInfo:
     )
     if several:
         answer += f", on {plural(len(set(makers.tolist())), several)}"
-    notes = []
     if clock.pauses:
         left_out = _span(sum(p for _, p in clock.pauses))
         answer += f"; {plural(len(clock.pauses), 'pause')} between runs left out"
@@ -182,7 +191,17 @@ def throughput_info(trials: pa.Table) -> ThroughputInfo:
     )
 
 
-def _nothing(note: str) -> ThroughputInfo:
+def _finished(trials: pa.Table) -> tuple[pa.Table, list[str]]:
+    """The trials that did not fail, and how many did."""
+    if "status" not in trials.column_names:
+        return trials, []
+    kept = trials.filter(pc.not_equal(trials.column("status"), FAILED))
+    n = trials.num_rows - kept.num_rows
+    left_out = "is" if n == 1 else "are"
+    return kept, [f"{plural(n, 'failed trial')} {left_out} left out."] if n else []
+
+
+def _nothing(*notes: str) -> ThroughputInfo:
     return ThroughputInfo(
         question=QUESTION,
         answer="",
@@ -194,7 +213,7 @@ def _nothing(note: str) -> ThroughputInfo:
         pauses=(),
         unit="seconds",
         unit_seconds=1.0,
-        notes=(note,),
+        notes=notes,
     )
 
 

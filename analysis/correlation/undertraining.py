@@ -126,7 +126,7 @@ def examine_training(
     train = np.array([trained_at[key] for key in keys if key in trained_at], dtype=np.float64)
     n = len(cells)
     if n < FEWEST_CELLS:
-        known = "no cell has" if n == 0 else f"only {n} cells have"
+        known = "no cell has" if n == 0 else f"only {n} cell{' has' if n == 1 else 's have'}"
         reason = f"{known} a train_accuracy"
         sentence = f"Whether it is under-training cannot be told: {reason}."
         return UnderTraining(stratum.label, threshold, n, reason=reason, sentence=sentence)

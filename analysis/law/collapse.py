@@ -244,7 +244,8 @@ def _same(rows: _Rows, name: str) -> str:
 def _interval(values: Array, level: float) -> tuple[float, float, float]:
     """The estimate, which stands first, and the resamples' quantiles about it."""
     estimate, draws = float(values[0]), values[1:][np.isfinite(values[1:])]
-    if len(draws) < 20 or not math.isfinite(estimate):
+    # Of three conditions every resample that can be used holds the same three.
+    if len(draws) < 20 or np.ptp(draws) < 1e-12 or not math.isfinite(estimate):
         return estimate, math.nan, math.nan
     low, median, high = np.quantile(draws, [0.5 - level / 2, 0.5, 0.5 + level / 2])
     return estimate, estimate + float(low - median), estimate + float(high - median)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 import pyarrow as pa
 
+from analysis.charts.common import plural
 from analysis.claim import Claim
 from analysis.correlation import CorrelationTable
 from analysis.landscape import Group, Landscape
@@ -93,10 +94,11 @@ class Contents:
 def contents(study: Study) -> Contents:
     """Make every section of a study's report."""
     landscape, scaling = study.landscape, study.scaling
-    rows = {group.label: found for group, found in landscape.groups()}
-    missing = _missing_by_group(landscape, [law.group for law in scaling.laws])
-    laws = _most_trials(scaling.laws, rows)
-    total = sum(len(rows[law.group.label]) for law in laws)
+    # The laws are those of the landscape's groups, in their order; none where nothing finished.
+    rows = [found for _, found in landscape.groups()][: len(scaling.laws)]
+    shown = _most_trials(rows)
+    laws = [scaling.laws[i] for i in shown]
+    total = sum(len(rows[i]) for i in shown)
     curve_bytes = _curve_bytes(sum(len(p.cells) for law in laws for p in law.peaks))
     groups = tuple(
         GroupContents(
@@ -104,13 +106,13 @@ def contents(study: Study) -> Contents:
             facets={name: _facet(value) for name, value in law.group.columns()},
             sections=_sections(
                 law,
-                trials=rows[law.group.label],
-                missing=missing.get(law.group.label),
+                trials=rows[i],
+                missing=_missing_of(landscape, law.group),
                 curves=study.curves,
-                most_bytes=curve_bytes * len(rows[law.group.label]) // max(1, total),
+                most_bytes=curve_bytes * len(rows[i]) // max(1, total),
             ),
         )
-        for law in laws
+        for i, law in zip(shown, laws, strict=True)
     )
     throughput = () if study.trials is None else (throughput_figure(study.trials),)
     return Contents(
@@ -153,35 +155,30 @@ def _sections(
     )
 
 
-def _missing_by_group(landscape: Landscape, groups: Iterable[Group]) -> dict[str, pd.DataFrame]:
-    """The planned configurations without a result, by the label of their group."""
+def _missing_of(landscape: Landscape, group: Group) -> pd.DataFrame | None:
+    """The group's planned configurations without a result; None where nothing was planned."""
     if landscape.planned is None:
-        return {}
+        return None
     absent = landscape.missing()
-    found = {}
-    for group in groups:
-        here = pd.Series(True, index=absent.index)
-        for name, value in group.columns():
-            unknown = value is None or value != value
-            here &= absent[name].isna() if unknown else absent[name] == value
-        found[group.label] = absent[here]
-    return found
+    here = pd.Series(True, index=absent.index)
+    for name, value in group.columns():
+        unknown = value is None or value != value
+        here &= absent[name].isna() if unknown else absent[name] == value
+    return absent[here]
 
 
-def _most_trials(laws: Sequence[ScalingFit], rows: Mapping[str, pd.DataFrame]) -> list[ScalingFit]:
-    """The groups with figures of their own, in the order of their names."""
-    largest = sorted(laws, key=lambda law: -len(rows[law.group.label]))[:MOST_GROUPS]
-    kept = {law.group.label for law in largest}
-    return [law for law in laws if law.group.label in kept]
+def _most_trials(rows: Sequence[pd.DataFrame]) -> list[int]:
+    """Numbers of the groups with figures of their own, in the order of their names."""
+    return sorted(sorted(range(len(rows)), key=lambda i: -len(rows[i]))[:MOST_GROUPS])
 
 
 def _not_shown(all_laws: Sequence[ScalingFit], shown: Sequence[ScalingFit]) -> list[str]:
-    labels = {law.group.label for law in shown}
-    left = [law.group.label for law in all_laws if law.group.label not in labels]
+    left = [law.group.label for law in all_laws if not any(law is one for one in shown)]
     if not left:
         return []
     return [
-        f"Figures are shown for the {len(shown)} groups with the most trials of {len(all_laws)}; "
+        f"Figures are shown for {plural(len(shown), 'group')} of {len(all_laws)}, those with the "
+        "most trials; "
         f"left out: {'; '.join(left)}."
     ]
 
@@ -189,4 +186,4 @@ def _not_shown(all_laws: Sequence[ScalingFit], shown: Sequence[ScalingFit]) -> l
 def _facet(value: object) -> str:
     if value is None or value != value:
         return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -16,7 +16,10 @@ def escaped(text: str) -> str:
     """
     flat = " ".join(text.split())
     safe = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", safe)
+    safe = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", safe)
+    # At its start, what would make it an item of a list, a rule or a heading's underline.
+    safe = re.sub(r"^([-+=])(?=\s|$|[-=])", r"\\\1", safe)
+    return re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", safe)
 
 
 def bullets(sentences: Sequence[str]) -> list[str]:

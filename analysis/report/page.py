@@ -202,7 +202,12 @@ def _shown_figure(figure: Figure, id: str) -> _ShownFigure:
 
 
 def _table_pack(table: Table) -> dict[str, Any]:
-    return {"csv": table.csv(), "percent": sorted(table.percent)}
+    texts = [
+        name
+        for name, values in zip(table.columns, zip(*table.rows, strict=True), strict=False)
+        if any(isinstance(value, str) for value in values)
+    ]
+    return {"csv": table.csv(), "percent": sorted(table.percent), "texts": texts}
 
 
 def _shown_summary(made: Contents, block: _Block) -> Mapping[str, Any]:

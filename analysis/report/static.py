@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import altair as alt
@@ -14,6 +14,7 @@ from analysis.charts.table import Table
 from analysis.charts.theme import png, svg
 from analysis.report.contents import Study, contents
 from analysis.report.figure import Figure, NamedTable, Section
+from analysis.report.groups import short_labels
 from analysis.report.markdown import bullets, escaped, markdown_table
 from analysis.report.summary import Summary
 from explorer.atomic_file import replacing
@@ -44,7 +45,16 @@ def write_static(study: Study, folder: Path) -> list[Path]:
     several = len(made.groups) > 1
     sections = [(group.label if several else "", group.sections) for group in made.groups]
     sections.append(("", (made.claims, made.throughput)))
-    return write_pictures(folder, study.title, made.summary, sections, notes=made.notes)
+    labels = {group.label for group in made.groups}
+    short = short_labels([law.group for law in study.scaling.laws if law.group.label in labels])
+    return write_pictures(
+        folder,
+        study.title,
+        made.summary,
+        sections,
+        short={group.label: text for group, text in short.items()},
+        notes=made.notes,
+    )
 
 
 def write_pictures(
@@ -53,6 +63,7 @@ def write_pictures(
     summary: Summary,
     sections: Sequence[tuple[str, Sequence[Section]]],
     *,
+    short: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> list[Path]:
     """Write every figure as SVG and PNG, tables of more than 30 rows as CSV, and `report.md`.
@@ -65,6 +76,7 @@ def write_pictures(
         title: the report's heading, as the user wrote it.
         summary: its first part.
         sections: (label, sections) of each group; sections of all groups have an empty label.
+        short: what tells a label from the others, for file names; without it the label itself.
         notes: how the source was read.
 
     Returns:
@@ -80,7 +92,7 @@ def write_pictures(
         reason = error.strerror or error
         raise EnvironmentFailure(f"{folder}: the folder could not be made ({reason}).") from error
     export = _Export(folder)
-    names = _group_names(list(dict.fromkeys(label for label, _ in sections if label)))
+    names = _group_names(list(dict.fromkeys(label for label, _ in sections if label)), short or {})
     lines = [f"# {escaped(title)}", "", *export.summary(summary, notes)]
     heading = ""
     for label, parts in sections:
@@ -239,15 +251,12 @@ def _shown(panels: Sequence[alt.LayerChart]) -> list[str]:
     return [f"Shown: {', '.join(f'{name} {v}' for name, v in chosen.items())}."] if chosen else []
 
 
-def _group_names(labels: Sequence[str]) -> dict[str, str]:
+def _group_names(labels: Sequence[str], short: Mapping[str, str]) -> dict[str, str]:
     """The start of each group's file names: its number and what tells it from the others."""
     if len(labels) < 2:
         return dict.fromkeys(labels, "")
-    parts = [label.split(", ") for label in labels]
-    shared = set.intersection(*(set(p) for p in parts))
     return {
-        label: f"{i}-{_slug(' '.join(p for p in own if p not in shared))}-"
-        for i, (label, own) in enumerate(zip(labels, parts, strict=True), start=1)
+        label: f"{i}-{_slug(short.get(label, label))}-" for i, label in enumerate(labels, start=1)
     }
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.cell_values import NOT_GIVEN
-from analysis.charts.common import number, plural
+from analysis.charts.common import labels, listed, number, plural
 from analysis.charts.completeness_chart import completeness_panels
 from analysis.charts.completeness_data import CompletenessInfo, completeness_info
 from analysis.correlation import CorrelationTable
 from analysis.landscape import Counts, Landscape
 from analysis.report.figure import Figure, NamedTable
 from analysis.report.findings import main_findings
-from analysis.report.groups import listed
+from analysis.report.groups import momentum_labels
 from analysis.report.recommendation import recommend
 from analysis.scaling_fit import ScalingReport
 
@@ -36,7 +36,7 @@ class Summary:
         suggestions: batch sizes for changed settings.
         next_runs: what to run to know more.
         completeness: the map of planned trials.
-        notes: which findings were left out.
+        notes: which groups some findings leave out.
     """
 
     study: tuple[str, ...]
@@ -143,9 +143,10 @@ def _axis(rows: pd.DataFrame, column: str, name: str, plural_name: str = "") -> 
     if not len(values):
         return ""
     low, high = float(values.min()), float(values.max())
+    text = momentum_labels([low, high]) if column == "momentum" else labels([low, high])
     if len(values) == 1:
-        return f"{name} {number(low)}"
-    return f"{len(values)} {plural_name or name + 's'} from {number(low)} to {number(high)}"
+        return f"{name} {text[low]}"
+    return f"{len(values)} {plural_name or name + 's'} from {text[low]} to {text[high]}"
 
 
 def _budgets(rows: pd.DataFrame) -> str:

@@ -115,7 +115,8 @@ def test_a_mistake_in_the_program_is_raised_at_any_time():
 
 def test_ctrl_c_before_the_first_page_writes_none():
     scene = Scene([])
-    assert scene.follow() is False
+    with pytest.raises(KeyboardInterrupt):
+        scene.follow()
     assert scene.pages == []
 
 
@@ -175,7 +176,7 @@ def test_watching_a_complete_study_ends_at_once(explorer, store_folder, tmp_path
     first, built, last = said.splitlines()
     assert first == f"Watching: open {out} in any browser, it refreshes itself. Ctrl-C ends this."
     assert re.fullmatch(rf"\d\d:\d\d:\d\d {re.escape(str(out))}: 30 of 30 trials", built)
-    assert last == f"The study is complete: {out} no longer refreshes itself."
+    assert last == f"No trial is missing: {out} no longer refreshes itself."
     assert refreshes(out) is None
     assert "<title>tiny" in out.read_text(encoding="utf-8")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.planted import PlantedLaw, plant
@@ -385,14 +386,16 @@ class TestGroups:
         batch = int(re.search(r"batch size (\d+)", heading).group(1))
         rate = float(page.input_value("#g2-landscape-map-row"))
         size = int(page.input_value("#g2-landscape-map [name='shown_size']"))
+        momentum = float(page.input_value("#g2-landscape-map [name='shown_momentum']"))
         trials = groups.landscape.trials
         own = trials[
             (trials["model"] == "mlp-8")
-            & (trials["momentum"] == 0)
+            & (trials["momentum"] == momentum)
             & (trials["train_size"] == size)
             & (trials["batch_size"] == batch)
-            & (trials["learning_rate"] == rate)
+            & np.isclose(trials["learning_rate"], rate)
         ]
+        assert len(own)
         mean = f"{100 * own['test_accuracy'].mean():.2f} %"
         assert facts(on_groups, "g2-landscape-map")["mean"] == mean
 

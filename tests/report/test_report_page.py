@@ -503,7 +503,7 @@ class TestGroups:
         study = study_of(pd.concat(parts, ignore_index=True))
         page = Page(render_page(study, contents(study)))
         assert page.values("data-group") == []
-        said = "Figures are shown for the 1 groups with the most trials of 3; left out: "
+        said = "Figures are shown for 1 group of 3, those with the most trials; left out: "
         (left,) = re.findall(re.escape(said) + r"[^.]*\.", page.words())
         assert "net-a" in left
         assert "net-c" in left

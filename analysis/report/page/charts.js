@@ -20,7 +20,7 @@ function withChoice(param) {
 function chosen(name, value, source) {
   state.params[name] = value;
   for (const [place, { view, params }] of views) {
-    if (place === source || view.signal.length === 0) continue;
+    if (place === source) continue;
     if (params.get(name)?.includes(value) && view.signal(name) !== value) {
       view.signal(name, value).runAsync();
     }
@@ -53,6 +53,7 @@ async function drawPanel(figure, place, spec) {
   const holder = element("div", { className: "bound" });
   controls.append(holder);
   views.get(place)?.view.finalize();
+  views.delete(place);
   layers.observe(place, { subtree: true, childList: true, attributeFilter: ["role"] });
   const { view } = await vegaEmbed(place, spec, {
     renderer: "svg",
@@ -76,23 +77,30 @@ async function drawFigure(figure) {
   if (!places.length) return;
   try {
     const pack = await packOf(figure.id);
+    for (const place of places) delete place.dataset.state;
     document.getElementById(`${figure.id}-controls`).replaceChildren();
     const cell = figure.querySelector(".cell");
     if (cell) cell.hidden = false; // before it is drawn, so that it has a width
     const drawn = [];
     for (const [i, place] of places.entries()) {
-      drawn.push(await drawPanel(figure, place, pack.specs[i]));
+      try {
+        drawn.push(await drawPanel(figure, place, pack.specs[i]));
+      } catch (error) {
+        failed(place, error);
+      }
     }
     await kinds[figure.dataset.kind]?.(figure, pack, drawn);
-    for (const place of places) place.dataset.state = "drawn";
+    for (const place of places) place.dataset.state ??= "drawn";
     restoreFocus(figure);
   } catch (error) {
-    for (const place of places) {
-      place.dataset.state = "failed";
-      place.textContent = "This chart could not be drawn; its numbers are in the table below.";
-    }
-    console.error(error);
+    for (const place of places) failed(place, error);
   }
+}
+
+function failed(place, error) {
+  place.dataset.state = "failed";
+  place.textContent = "This chart could not be drawn; its numbers are in the table below.";
+  console.error(error);
 }
 
 // One figure at a time, so that the page stays responsive.

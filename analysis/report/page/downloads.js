@@ -6,7 +6,9 @@ function save(blob, name) {
 }
 
 async function pictureOf(figure) {
-  const places = [...figure.querySelectorAll("[data-panel]")].filter((p) => views.has(p));
+  const places = [...figure.querySelectorAll("[data-panel]")].filter(
+    (place) => views.has(place) && !place.classList.contains("without-curves"),
+  );
   const boxes = places.map((p) => p.getBoundingClientRect());
   const left = Math.min(...boxes.map((b) => b.left));
   const top = Math.min(...boxes.map((b) => b.top));

@@ -155,6 +155,13 @@ kinds.landscape = async (figure, pack, [map, chart]) => {
   figure.querySelector('[data-panel="0"]').onkeydown = (event) => {
     const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const upward = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    const end = { Home: 0, End: -1 }[event.key];
+    if (end !== undefined) {
+      event.preventDefault();
+      const cellsHere = inRow(value(picked(), row.title)).sort((a, b) => batchOf(a) - batchOf(b));
+      pick(cellsHere.at(end));
+      return;
+    }
     if (!sideways && !upward) return;
     event.preventDefault();
     const texts = [...new Set(shown().map((i) => value(i, row.title)))].sort((a, b) => a - b);

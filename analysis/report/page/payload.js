@@ -50,6 +50,9 @@ function shownNumber(value, digits = 3) {
   return text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text;
 }
 
+// Without the apostrophe that keeps a spreadsheet from running it.
+const shownText = (text) => text.replace(/^'(?=[=+\-@\t\r])/, "") || "\u2013";
+
 function shownValue(text, isPercent) {
   if (text === "") return "\u2013";
   const value = Number(text);

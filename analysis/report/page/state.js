@@ -31,6 +31,7 @@ function rememberPlace() {
 
 function restorePlace() {
   for (const id of state.open) document.getElementById(id)?.setAttribute("open", "");
+  if (!reloaded) return; // the browser keeps the place itself
   // By the figure at the top of the window: what stands above it may have grown.
   const place = state.place && document.getElementById(state.place[0]);
   if (place) window.scrollBy(0, place.getBoundingClientRect().top - state.place[1]);
@@ -42,7 +43,12 @@ function restoreFocus(home) {
   state.focus = null;
 }
 
-history.scrollRestoration = "manual";
+// After a reload the browser would restore the place before the charts have their heights.
+const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+if (reloaded) {
+  history.scrollRestoration = "manual";
+  addEventListener("load", () => setTimeout(() => (history.scrollRestoration = "auto")));
+}
 addEventListener("pagehide", rememberPlace);
 
 // While a run is under way the file is rewritten: the page loads itself again now and then, but
@@ -50,11 +56,12 @@ addEventListener("pagehide", rememberPlace);
 function startRefreshing(seconds) {
   let pressed = false;
   addEventListener("pointerdown", () => (pressed = true));
-  addEventListener("pointerup", () => (pressed = false));
+  for (const end of ["pointerup", "pointercancel"]) {
+    addEventListener(end, () => (pressed = false));
+  }
   setInterval(() => {
     const marking = !getSelection().isCollapsed;
     if (document.hidden || pressed || marking) return;
-    rememberPlace();
     location.reload();
   }, 1000 * seconds);
 }

@@ -4,14 +4,15 @@ const MOST_ROWS = 500;
 async function fillTable(place) {
   if (place.dataset.filled) return;
   place.dataset.filled = "yes";
-  const { csv, percent } = await packOf(place.dataset.table);
+  const { csv, percent, texts } = await packOf(place.dataset.table);
   const [columns, ...rows] = csvRows(csv);
   const isPercent = columns.map((name) => percent.includes(name));
+  const isText = columns.map((name) => texts.includes(name));
   const head = element("tr", {}, ...columns.map((n) => element("th", { scope: "col" }, n)));
   const body = rows
     .slice(0, MOST_ROWS)
     .map((row) =>
-      element("tr", {}, ...row.map((v, i) => element("td", {}, shownValue(v, isPercent[i])))),
+      element("tr", {}, ...row.map((v, i) => element("td", {}, isText[i] ? shownText(v) : shownValue(v, isPercent[i])))),
     );
   place.append(element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
   if (rows.length > MOST_ROWS) {
