@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
-from analysis.charts.axis_law_data import TITLES, AxisLawInfo, AxisPanel, position
-from analysis.charts.common import AnyChart, beside, log_ticks, widened
+from analysis.charts.axis_law_data import AxisLawInfo, AxisPanel, position
+from analysis.charts.common import (
+    AXES,
+    AXIS_FIELDS,
+    LAW_AXIS_NAMES,
+    AnyChart,
+    Axis,
+    beside,
+    labels,
+    log_ticks,
+    tick_labels,
+    widened,
+)
 from analysis.charts.law_chart import Levels, apart, batch_size_axis, landmark_chart
 from analysis.charts.law_data import PointRow
 
 #: Levels of an axis that are all ticks.
 _MAX_TICKS = 8
-
-_FIELDS = {"learning_rate": "rate", "train_size": "size", "momentum": "momentum"}
 
 
 def axis_law(info: AxisLawInfo) -> AnyChart | None:
@@ -47,22 +57,23 @@ def _panel(info: AxisLawInfo, panel: AxisPanel, y: alt.Y, *, first: bool) -> alt
         "x:Q",
         scale=alt.Scale(type="log", base=2, nice=False, padding=26, domain=domain),
         axis=alt.Axis(
-            title=TITLES[panel.axis],
+            title=LAW_AXIS_NAMES[panel.axis],
             values=_ticks(values),
-            format=",~r" if panel.axis == "train_size" else ".3~r",
             labelOverlap="parity",
+            **_format(panel.axis, values),
         ),
     )
     chart = landmark_chart(
         panel.drawn,
         apart(values, _places(panel.drawn, panel.axis)),
         [*panel.fit, *panel.proportional],
-        Levels.of(panel.drawn, along=_FIELDS[panel.axis]),
+        Levels.of(panel.drawn, along=AXIS_FIELDS[panel.axis]),
         x=x,
         y=y,
         height=300,
         description=(
-            f"{info.description} This panel: {TITLES[panel.axis]}; {'; '.join(panel.title)}."
+            f"{info.description} This panel: {LAW_AXIS_NAMES[panel.axis]}; "
+            f"{'; '.join(panel.title)}."
         ),
         line_legend=first,
     )
@@ -83,9 +94,16 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return distinct if len(distinct) <= _MAX_TICKS else log_ticks(distinct[0], distinct[-1])
 
 
+def _format(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
+    """How ticks are written: all digits of a size, and of levels as many as keep them apart."""
+    if axis == "train_size" or len(set(values)) > _MAX_TICKS:
+        return {"format": ",~r"}
+    return {"labelExpr": tick_labels(labels(values))}
+
+
 def _places(points: tuple[PointRow, ...], axis: str) -> list[tuple[int, int]]:
     """Of each point, the number of its values of the other axes among all such pairs."""
-    at = [a for a in _FIELDS if a != axis]
+    at = [a for a in AXES if a != axis]
     keys = [tuple(float(getattr(p, a)) for a in at) for p in points]
     order = {key: i for i, key in enumerate(sorted(set(keys)))}
     return [(order[key], len(order)) for key in keys]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.charts.common import finite, plural, thinned
+from analysis.charts.common import LAW_AXIS_NAMES, Axis, finite, plural, thinned, varied_axes
 from analysis.charts.law_data import (
     NAMES,
     LineRow,
@@ -15,7 +15,7 @@ from analysis.charts.law_data import (
     groups_along,
     landmark_law_of,
     law_points,
-    line_name,
+    line_key,
     point_notes,
     point_table,
 )
@@ -28,13 +28,6 @@ QUESTION = "Does the best batch size move with each axis as the edge of trainabi
 
 #: Pairs of the other axes' values that a panel still shows apart.
 MAX_PAIRS = 12
-
-#: What the horizontal axes are called; the law has 1/(1-m) in place of the momentum.
-TITLES = {
-    "learning_rate": "learning rate",
-    "train_size": "training-set size",
-    "momentum": "1/(1 − momentum)",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +43,7 @@ class AxisPanel:
         proportional: ends of the line of slope 1 through the geometric mean of the used optima.
     """
 
-    axis: str
+    axis: Axis
     title: tuple[str, str]
     exponent: Exponent
     edge_exponent: Exponent
@@ -90,13 +83,16 @@ def axis_law_info(law: ScalingFit) -> AxisLawInfo:
     """
     points = law_points(law)
     laws = {name: landmark_law_of(law, name) for name in NAMES}
-    varied = [a for a in AXES if len({getattr(p, a) for p in points}) > 1]
+    varied = varied_axes(points)
     bounded = [p for p in points if not (p.open_low and p.open_high)]
     pairs = {axis: _pairs(bounded, axis) for axis in varied}
     panels = tuple(_panel(axis, bounded, pairs[axis][0], laws) for axis in varied)
     answer = law.law.optimum_over_edge.sentence
     if not points:
-        answer = "No condition has a best batch size or an edge, so nothing can be said of how they move."
+        answer = (
+            "No condition has a best batch size or an edge, so nothing can be said of how they "
+            "move."
+        )
     elif not varied:
         answer = "No axis was varied, so nothing can be said of how the best batch size moves."
     optima = sum(p.landmark == "optimum" for p in points)
@@ -114,9 +110,9 @@ def axis_law_info(law: ScalingFit) -> AxisLawInfo:
         answer=answer,
         description=(
             "Best batch size and edge of trainability against "
-            f"{' and '.join(TITLES[a] for a in varied) or 'nothing'}, all axes logarithmic: "
-            f"{plural(optima, 'condition')} with 95 % intervals; conditions that share the other "
-            "axes are joined by the fitted laws; a dashed line of slope 1."
+            f"{' and '.join(LAW_AXIS_NAMES[a] for a in varied) or 'nothing'}, all axes "
+            f"logarithmic: {plural(optima, 'condition')} with 95 % intervals; conditions that share"
+            " the other axes are joined by the fitted laws; a dashed line of slope 1."
         ),
         points=points,
         panels=panels,
@@ -146,7 +142,7 @@ def _pairs(points: Sequence[PointRow], axis: str) -> tuple[set[tuple[float, floa
 
 
 def _panel(
-    axis: str,
+    axis: Axis,
     points: Sequence[PointRow],
     pairs: set[tuple[float, float]],
     laws: dict[str, FreeLaw],
@@ -163,7 +159,7 @@ def _panel(
                     lines.append(
                         LineRow(
                             landmark=name,
-                            line=line_name(members),
+                            line=line_key(members),
                             x=position(p, axis),
                             batch_size=size,
                         )

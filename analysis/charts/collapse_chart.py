@@ -9,6 +9,9 @@ import altair as alt
 
 from analysis.charts.collapse_data import BATCH_SIZE, CollapseCell, CollapseInfo, CollapsePanel
 from analysis.charts.common import (
+    AXES,
+    AXIS_FIELDS,
+    AXIS_NAMES,
     AnyChart,
     Row,
     beside,
@@ -24,6 +27,7 @@ from analysis.charts.common import (
     shapes,
     thinned,
     widened,
+    with_margin,
     without_legend,
 )
 
@@ -36,7 +40,8 @@ _MANY_CELLS = 600
 #: More conditions than this, and error bars would hide the points.
 _MOST_WITH_BARS = 14
 
-_AXES = {"rate": "learning rate", "momentum": "momentum", "size": "train size"}
+#: What each field of the rows is called.
+_NAMES = {AXIS_FIELDS[axis]: AXIS_NAMES[axis] for axis in AXES}
 _SCALE = "εN / (1 − m)"
 _ZOOMED = "shown_relative == 'trained cells'"
 
@@ -120,7 +125,7 @@ def _looks(cells: Sequence[CollapseCell], names: dict[str, dict[float, str]]) ->
 
 
 def _nominal(field: str, names: dict[str, dict[float, str]]) -> tuple[Any, Any]:
-    return marks(field, list(names[field].values()), _AXES[field], in_row=4)
+    return marks(field, list(names[field].values()), _NAMES[field], in_row=4)
 
 
 def _shape(field: str, names: dict[str, dict[float, str]]) -> Any:
@@ -128,7 +133,7 @@ def _shape(field: str, names: dict[str, dict[float, str]]) -> Any:
     return alt.Shape(
         f"{field}:N",
         scale=alt.Scale(domain=order, range=shapes(len(order))),
-        legend=alt.Legend(title=_AXES[field], columns=4),
+        legend=alt.Legend(title=_NAMES[field], columns=4),
     )
 
 
@@ -156,9 +161,7 @@ def _panel(
         alt.Tooltip("mean:Q", title=f"mean {info.metric.replace('_', ' ')}", format=".2%"),
         alt.Tooltip("error:Q", title="standard error", format=".2%"),
         alt.Tooltip("B:Q", title="batch size"),
-        alt.Tooltip("rate:N", title="learning rate"),
-        alt.Tooltip("momentum:N"),
-        alt.Tooltip("size:N", title="train size"),
+        *(alt.Tooltip(f"{field}:N", title=name) for field, name in _NAMES.items()),
         alt.Tooltip("x:Q", title=panel.title, format=".4~g"),
     ]
     best = alt.Chart(alt.InlineData(values=[{"y": 1}])).mark_rule(
@@ -251,6 +254,4 @@ def _y(info: CollapseInfo, cells: Sequence[CollapseCell]) -> alt.Y:
 
 def _ends(cells: Sequence[CollapseCell]) -> tuple[float, float]:
     values = [1.0, *(c.relative for c in cells)]
-    low, high = min(values), max(values)
-    margin = max(0.05 * (high - low), 0.01 - (high - low) / 2)
-    return low - margin, high + margin
+    return with_margin(min(values), max(values))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.charts.common import finite, number, plural
+from analysis.charts.common import finite, has_measured_errors, number, plural
 from analysis.charts.table import Table, bounds
 from analysis.law.collapse import FORMULAS, REFERENCE, CollapseVariable
 from analysis.law.condition import fixed
@@ -41,10 +41,10 @@ class CollapseCell:
         noise_scale: eps*N/(B*(1-m)) (Smith & Le 2018, appendix D).
         exact_noise_scale: eps*(N/B-1)/(1-m), 0 for a batch of all samples.
         ratio: B/eps.
-        mean, standard_error: of the metric, fractions; the error is None where unknown.
+        mean, standard_error: of the metric, fractions; the error is None where it is not measured.
         relative: mean over the fitted height of the condition's curve; `relative_error` likewise.
         n, n_diverged: seeds, and how many of them diverged.
-        fitted: on the trained side, so that it takes part in the fits.
+        fitted: the smooth curve was fitted to it, so that it takes part in the comparison.
     """
 
     learning_rate: float
@@ -197,8 +197,9 @@ def collapse_info(law: ScalingFit) -> CollapseInfo:
     found = law.law.collapse
     known = [p for p in law.peaks if p.accuracy_opt > 0.0]
     known.sort(key=lambda p: (p.learning_rate, p.momentum, p.train_size))
+    measured = has_measured_errors(law.peaks)
     cells = tuple(
-        _cell(peak, cell)
+        _cell(peak, cell, measured)
         for peak in known
         for cell in sorted(peak.cells, key=lambda c: c.batch_size)
         if math.isfinite(cell.mean)
@@ -215,11 +216,12 @@ def collapse_info(law: ScalingFit) -> CollapseInfo:
             for name, (heading, title) in PANELS.items()
         ),
         variables=found.variables,
-        notes=_notes(law, cells),
+        notes=_notes(law, cells, measured),
     )
 
 
-def _cell(peak: Peak, cell: Cell) -> CollapseCell:
+def _cell(peak: Peak, cell: Cell, measured: bool) -> CollapseCell:
+    error = cell.standard_error if measured else None
     eps, m, n, b = peak.learning_rate, peak.momentum, peak.train_size, cell.batch_size
     return CollapseCell(
         learning_rate=eps,
@@ -230,9 +232,9 @@ def _cell(peak: Peak, cell: Cell) -> CollapseCell:
         exact_noise_scale=eps * (n / b - 1.0) / (1.0 - m),
         ratio=b / eps,
         mean=float(cell.mean),
-        standard_error=finite(cell.standard_error),
+        standard_error=finite(error),
         relative=float(cell.mean / peak.accuracy_opt),
-        relative_error=finite(cell.standard_error / peak.accuracy_opt),
+        relative_error=None if error is None else finite(error / peak.accuracy_opt),
         n=int(cell.n),
         n_diverged=int(cell.n_diverged),
         fitted=bool(cell.fitted),
@@ -272,7 +274,7 @@ def _description(law: ScalingFit, cells: Sequence[CollapseCell]) -> str:
     )
 
 
-def _notes(law: ScalingFit, cells: Sequence[CollapseCell]) -> tuple[str, ...]:
+def _notes(law: ScalingFit, cells: Sequence[CollapseCell], measured: bool) -> tuple[str, ...]:
     found = law.law.collapse
     notes = []
     left = sum(not p.accuracy_opt > 0.0 for p in law.peaks)
@@ -280,11 +282,11 @@ def _notes(law: ScalingFit, cells: Sequence[CollapseCell]) -> tuple[str, ...]:
         return ("No condition has a fitted best accuracy to compare its cells with.",)
     if left:
         notes.append(f"{plural(left, 'condition')} without a fitted best accuracy left out.")
-    untrained = sum(not c.fitted for c in cells)
-    if untrained:
+    left_out = sum(not c.fitted for c in cells)
+    if left_out:
         notes.append(
-            f"{plural(untrained, 'cell')} below the edge of trainability (hollow) "
-            f"{'takes' if untrained == 1 else 'take'} no part in the comparison."
+            f"{plural(left_out, 'cell')} left out of the smooth curves (hollow) "
+            f"{'takes' if left_out == 1 else 'take'} no part in the comparison."
         )
     if found.n_full_batch:
         notes.append(
@@ -297,7 +299,11 @@ def _notes(law: ScalingFit, cells: Sequence[CollapseCell]) -> tuple[str, ...]:
             f"{found.n_parameters} parameters, fitted without one condition and predicting it; "
             f"intervals are from {found.n_resamples:,} resamples of conditions."
         )
-    if not any(c.standard_error for c in cells):
+    if not measured:
+        notes.append(
+            "No cell has a measured standard error: the comparison assumes one noise for all."
+        )
+    elif not any(c.standard_error for c in cells):
         notes.append("No cell has a known standard error: all weigh the same.")
     highest = max(c.relative for c in cells)
     if highest > 1.0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -104,6 +105,11 @@ def labels(values: Iterable[float]) -> dict[float, str]:
         if len(set(texts)) == len(distinct) and not rounded:
             break
     return dict(zip(distinct, texts, strict=True))
+
+
+def tick_labels(texts: Mapping[float, str]) -> str:
+    """A Vega expression for an axis whose ticks are these values: each one's own text."""
+    return f"({json.dumps(list(texts.values()))})[indexof({json.dumps(list(texts))}, datum.value)]"
 
 
 def varied_axes(conditions: Iterable[Any]) -> list[Axis]:

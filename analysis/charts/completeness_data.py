@@ -176,9 +176,7 @@ def completeness_sentence(counts: Counts) -> str:
         total = counts.completed + counts.diverged + counts.failed
         if not total:
             return "No trial was found."
-        return (
-            f"Of {plural(total, 'trial')} found, {listed(found)}; what was planned is not known."
-        )
+        return f"Of {plural(total, 'trial')} found, {listed(found)}; what was planned is not known."
     are = "is" if counts.missing == 1 else "are"
     found.append(f"{counts.missing:,} {are} missing" if counts.missing else "none is missing")
     return f"Of {plural(counts.planned, 'planned trial')}, {listed(found)}."

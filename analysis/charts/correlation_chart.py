@@ -14,16 +14,15 @@ from analysis.charts.common import (
     labels,
     log_ticks,
     marks,
+    near_best,
     powers_of_two,
     round_ticks,
     widened,
+    with_margin,
 )
 from analysis.charts.correlation_data import CorrelationCells, StratumCell
 
 WHOLE, NEAR = "whole range", "near the best"
-#: The near view begins this far below the lowest of the learning rates' best means, as a share of
-#: their height above the lowest cell.
-_NEAR_SHARE = 0.15
 #: More values than this, and colour is a ramp without single entries.
 _MOST_ENTRIES = 12
 _CROSS = "M-.8,-.8L.8,.8M.8,-.8L-.8,.8"
@@ -138,18 +137,18 @@ def log_axis(cells: CorrelationCells, source: str, field: str) -> alt.X:
 def accuracy_axis(
     cells: CorrelationCells, field: str = "accuracy", title: str = "", *, zoomed: bool = True
 ) -> alt.Y:
-    """The vertical axis: each stratum's whole range, or the range near its best cells."""
-    views = [
-        [_whole(s.cells, field), _near(s.cells) if zoomed else _whole(s.cells, field)]
-        for s in cells.drawn
-    ]
-    chosen = f"{of_stratum([[list(v) for v in pair] for pair in views])}"
-    if zoomed:
-        chosen += f"[shown_accuracies == '{NEAR}' ? 1 : 0]"
-    else:
-        chosen += "[0]"
-    ticks = of_stratum([[round_ticks(*v) for v in pair] for pair in views])
+    """The vertical axis: each stratum's whole range, or the range near its best cells.
+
+    Args:
+        cells: what is drawn.
+        field: attribute of a cell.
+        title: of the axis; the metric's where empty.
+        zoomed: the reader may choose the range near the best (`range_param`).
+    """
+    views = [[_whole(s.cells, field), *([_near(s.cells)] if zoomed else [])] for s in cells.drawn]
     which = f"[shown_accuracies == '{NEAR}' ? 1 : 0]" if zoomed else "[0]"
+    chosen = of_stratum(views) + which
+    ticks = of_stratum([[round_ticks(*view) for view in each] for each in views])
     return alt.Y(
         f"{field}:Q",
         scale=alt.Scale(
@@ -182,18 +181,8 @@ def _whole(cells: Sequence[StratumCell], field: str) -> tuple[float, float]:
     if field == "accuracy":
         values += [v for c in cells for v in (c.low, c.high)]
     known = [v for v in values if v is not None]
-    return _widened(min(known), max(known)) if known else (0.0, 1.0)
+    return with_margin(min(known), max(known)) if known else (0.0, 1.0)
 
 
 def _near(cells: Sequence[StratumCell]) -> tuple[float, float]:
-    tops: dict[float, float] = {}
-    for c in cells:
-        tops[c.learning_rate] = max(tops.get(c.learning_rate, c.accuracy), c.accuracy)
-    low, lowest_top = min(c.accuracy for c in cells), min(tops.values())
-    return _widened(lowest_top - _NEAR_SHARE * (lowest_top - low), max(tops.values()))
-
-
-def _widened(low: float, high: float) -> tuple[float, float]:
-    """With a margin, at least two points of accuracy high."""
-    margin = max(0.05 * (high - low), 0.01 - (high - low) / 2)
-    return round(low - margin, 6), round(high + margin, 6)
+    return with_margin(*near_best((c.learning_rate, c.accuracy) for c in cells))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from analysis.charts.common import finite, plural
 from analysis.charts.correlation_data import CorrelationCells, spoken
-from analysis.charts.ratio_data import rho_text
+from analysis.charts.ratio_data import rho_text, signed
 from analysis.charts.table import Table, bounds
 from analysis.correlation import PUBLISHED, CorrelationGroup, CorrelationTable
 from analysis.correlation.groups import BATCH_SIZE, LEARNING_RATE, SIGNIFICANCE
@@ -187,26 +187,16 @@ def _answer(lines: Sequence[Line]) -> str:
         good = [line for line in tested if line.as_claimed]
         sure = sum(line.significant for line in good)
         against = sum(line.significant and not line.as_claimed for line in tested)
-        median = _median([line.rho for line in tested if line.rho is not None])
+        known = [line.rho for line in tested if line.rho is not None]
+        middle = signed(median(known) if known else None)
         parts.append(
             f"accuracy {what} at {len(good)} of {plural(len(tested), f'fixed {_FIXED[kind]}')}, "
             f"{sure} of them with p < {SIGNIFICANCE:g} and {against} significant the other way "
-            f"(median ρ {_signed(median)}; He et al. print {theirs.as_claimed} of "
+            f"(median ρ {middle}; He et al. print {theirs.as_claimed} of "
             f"{theirs.n_groups}, {theirs.as_claimed_raw} with p < {SIGNIFICANCE:g})"
         )
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered, half = sorted(values), len(values) // 2
-    if not ordered:
-        return math.nan
-    return ordered[half] if len(ordered) % 2 else 0.5 * (ordered[half - 1] + ordered[half])
-
-
-def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")
 
 
 def _notes(lines: Sequence[Line], cells: CorrelationCells) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import json
 import altair as alt
 
 from analysis.charts.common import AnyChart, beside, choice, inline, labels, layered, marks
-from analysis.charts.curves_data import MEASURES, LearningCurvesInfo
+from analysis.charts.curve_means import MEASURES
+from analysis.charts.curves_data import LearningCurvesInfo
 
 
 def _shown_batches(

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from analysis.charts.common import finite, percent, plural, thinned
+from analysis.charts.curve_means import CELL, CurveMeans, Integers, curve_means
 from analysis.charts.table import Table
 from explorer.store.schema import DIVERGED, FAILED
-
-MEASURES = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
-ACCURACIES = ("test_accuracy", "train_accuracy")
 
 #: Rows that a browser still draws without a wait; above it, evaluations are left out evenly, and
 #: above that, conditions.
@@ -34,9 +30,6 @@ STILL_GAINING = 0.005
 _EQUAL_BUDGETS = 4.0
 
 QUESTION = "Had training run its course when the budget ended?"
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +146,7 @@ def learning_curves_info(trials: pd.DataFrame, curves: pa.Table | None) -> Learn
     finished = finished.dropna(subset=["trial_id", "steps", "evaluations"]).reset_index(drop=True)
     if finished.empty:
         return _with_note(empty, "No trial has finished, so there are no learning curves.")
-    means = _aggregate(finished, curves)
+    means = curve_means(finished, curves)
     if not len(means.step):
         return _with_note(empty, "No evaluation of these trials is recorded.")
     notes = []
@@ -195,123 +188,7 @@ def _with_note(info: LearningCurvesInfo, note: str) -> LearningCurvesInfo:
     return replace(info, notes=(*info.notes, note))
 
 
-_CONDITION = ["learning_rate", "momentum", "train_size"]
-_CELL = [*_CONDITION, "batch_size"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Means:
-    """Means over the trials of each cell and step, [rows], cell after cell in ascending steps.
-
-    Attributes:
-        cells: _CELL and `condition`, a row a cell, in ascending order.
-        cell, step: of each row; `total` SGD steps the cell was to take.
-        measures: by name; NaN where no trial says.
-        n, n_diverged: trials behind test accuracy, and those that had diverged.
-        n_lost: finished trials that lack an evaluation.
-    """
-
-    cells: pd.DataFrame
-    cell: Integers
-    step: Integers
-    total: Integers
-    measures: Mapping[str, Floats]
-    n: Integers
-    n_diverged: Integers
-    n_lost: int
-
-    @property
-    def starts(self) -> Integers:
-        """Each cell's first row."""
-        return np.flatnonzero(np.diff(self.cell, prepend=-1)).astype(np.int64)
-
-    @property
-    def ends(self) -> Integers:
-        """Each cell's last row."""
-        return np.flatnonzero(np.diff(self.cell, append=-1)).astype(np.int64)
-
-
-def _aggregate(finished: pd.DataFrame, curves: pa.Table) -> _Means:
-    """Match evaluations to those that each trial was to have, and average cell by cell.
-
-    Everything is an array, since a study may have millions of evaluations: trials and cells are
-    numbered, and (number, step) is one integer key.
-
-    Args:
-        finished: completed and diverged trials, numbered from 0.
-        curves: columns of CURVES_SCHEMA.
-    """
-    groups = finished.groupby(_CELL, sort=True)
-    cell_of = groups.ngroup().to_numpy(np.int64)
-    cells = groups.size().index.to_frame(index=False)
-    cells["condition"] = cells.groupby(_CONDITION, sort=True).ngroup()
-    steps, evaluations = (finished[c].to_numpy(np.int64) for c in ("steps", "evaluations"))
-    trial, step = _expected(steps, evaluations)
-    span = int(steps.max()) + 1
-    ids = pa.array(finished["trial_id"].astype(str), pa.string())
-    found = pc.index_in(curves.column("trial_id").cast(pa.string()), value_set=ids)
-    known = pc.is_valid(found)
-    recorded = curves.filter(known)
-    places = found.filter(known).to_numpy().astype(np.int64)
-    at = recorded.column("step").to_numpy().astype(np.int64)
-    inside = (at >= 0) & (at < span)
-    key, first = np.unique(places[inside] * span + at[inside], return_index=True)
-    source = np.flatnonzero(inside)[first]
-    wanted = trial * span + step
-    place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
-    seen = key[place] == wanted if len(key) else np.zeros(len(wanted), dtype=bool)
-    diverged = (finished["status"] == DIVERGED).to_numpy()[trial]
-    chance = 1.0 / finished["n_classes"].to_numpy(np.float64, na_value=np.nan)[trial]
-    gone = ~seen & diverged
-    row_key, row = np.unique(cell_of[trial] * span + step, return_inverse=True)
-    measures: dict[str, Floats] = {}
-    counted = np.zeros(len(row_key), dtype=np.int64)
-    for measure in MEASURES:
-        values = np.full(len(wanted), np.nan)
-        if measure in recorded.column_names and len(key):
-            column = recorded.column(measure).to_numpy().astype(np.float64)
-            values[seen] = column[source[place[seen]]]
-        if measure in ACCURACIES:
-            values[gone] = chance[gone]
-        there = np.isfinite(values)
-        n = np.bincount(row[there], minlength=len(row_key))
-        total = np.bincount(row[there], weights=values[there], minlength=len(row_key))
-        measures[measure] = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
-        if measure == "test_accuracy":
-            counted = n
-    lost = np.unique(trial[~seen & ~diverged])
-    keep = counted > 0
-    cell = row_key // span
-    longest = np.zeros(len(cells), dtype=np.int64)
-    np.maximum.at(longest, cell_of, steps)
-    return _Means(
-        cells=cells,
-        cell=cell[keep],
-        step=(row_key % span)[keep],
-        total=longest[cell][keep],
-        measures={name: values[keep] for name, values in measures.items()},
-        n=counted[keep],
-        n_diverged=np.bincount(row[gone], minlength=len(row_key))[keep],
-        n_lost=len(lost),
-    )
-
-
-def _expected(steps: Integers, evaluations: Integers) -> tuple[Integers, Integers]:
-    """The trial's number and the step of each evaluation that a trial was to have.
-
-    Steps are those of `explorer.trial.Configuration.evaluation_steps`.
-    """
-    trial = np.repeat(np.arange(len(steps)), evaluations)
-    first = np.repeat(np.cumsum(evaluations) - evaluations, evaluations)
-    place = np.arange(len(trial)) - first + 1
-    step = np.maximum(1, np.rint(steps[trial] * place / evaluations[trial])).astype(np.int64)
-    # More evaluations than steps: some fall on the same step.
-    keep = np.ones(len(trial), dtype=bool)
-    keep[1:] = (trial[1:] != trial[:-1]) | (step[1:] != step[:-1])
-    return trial[keep], step[keep]
-
-
-def _thinned(means: _Means, best: int) -> tuple[Integers, list[str]]:
+def _thinned(means: CurveMeans, best: int) -> tuple[Integers, list[str]]:
     """The rows to keep, at most MAX_ROWS or so, and what to say of those left out.
 
     Args:
@@ -353,8 +230,8 @@ def _with(item: int, picked: Sequence[int]) -> list[int]:
     return sorted({item, *picked} - ({nearest} - {item}))
 
 
-def _rows(means: _Means, kept: Integers) -> tuple[LearningRow, ...]:
-    columns = {name: means.cells[name].to_numpy()[means.cell[kept]].tolist() for name in _CELL}
+def _rows(means: CurveMeans, kept: Integers) -> tuple[LearningRow, ...]:
+    columns = {name: means.cells[name].to_numpy()[means.cell[kept]].tolist() for name in CELL}
     values = {name: values[kept].tolist() for name, values in means.measures.items()}
     step, total = means.step[kept].tolist(), means.total[kept].tolist()
     n, gone = means.n[kept].tolist(), means.n_diverged[kept].tolist()
@@ -377,13 +254,13 @@ def _rows(means: _Means, kept: Integers) -> tuple[LearningRow, ...]:
     )
 
 
-def _best(means: _Means) -> int:
+def _best(means: CurveMeans) -> int:
     """The last row of the cell of the best final test accuracy."""
     ends = means.ends
     return int(ends[np.argmax(means.measures["test_accuracy"][ends])])
 
 
-def _budgets_differ(means: _Means) -> bool:
+def _budgets_differ(means: CurveMeans) -> bool:
     """Whether some condition's cells differ much in their steps."""
     ends = means.ends
     condition = means.cells["condition"].to_numpy()[means.cell[ends]]
@@ -391,7 +268,7 @@ def _budgets_differ(means: _Means) -> bool:
     return bool((total.max() > _EQUAL_BUDGETS * total.min()).any())
 
 
-def _answer(means: _Means) -> str:
+def _answer(means: CurveMeans) -> str:
     """One sentence: how many cells still gained, and how well the training set was fitted."""
     ends, accuracy = means.ends, means.measures["test_accuracy"]
     several = ends > means.starts

@@ -10,6 +10,9 @@ from typing import Any
 import altair as alt
 
 from analysis.charts.common import (
+    AXES,
+    AXIS_FIELDS,
+    AXIS_NAMES,
     AnyChart,
     Row,
     beside,
@@ -23,8 +26,8 @@ from analysis.charts.common import (
 )
 from analysis.charts.law_data import NAMES, LawInfo, LineRow, PointRow
 
-TITLES: Mapping[str, str] = {"rate": "learning rate", "size": "train size", "momentum": "momentum"}
-_FIELDS = {"rate": "learning_rate", "size": "train_size", "momentum": "momentum"}
+#: The axis of each field of the rows.
+_AXIS_OF = {AXIS_FIELDS[axis]: axis for axis in AXES}
 
 #: Entries of a legend; of more levels some are left out evenly.
 _MAX_ENTRIES = 8
@@ -69,7 +72,7 @@ class Levels:
         """
         texts = {
             field: labels(float(getattr(p, name)) for p in points)
-            for field, name in _FIELDS.items()
+            for field, name in _AXIS_OF.items()
         }
         order = ("size", "momentum") if not along else ("size", "momentum", "rate")
         varied = [f for f in order if f != along and len(texts[f]) > 1]
@@ -79,7 +82,7 @@ class Levels:
 
     def condition(self, p: PointRow) -> Row:
         """The point's condition as labels."""
-        return {f: self.texts[f][float(getattr(p, name))] for f, name in _FIELDS.items()}
+        return {f: self.texts[f][float(getattr(p, name))] for f, name in _AXIS_OF.items()}
 
     def encodings(self, *, beside_lines: bool = True) -> tuple[alt.Color, alt.Shape]:
         """Colour and shape; one legend where both tell the same.
@@ -103,15 +106,24 @@ class Levels:
         return color, shape
 
     def _legend(self, field: str, texts: Sequence[str], n: int, taken: int) -> alt.Legend | None:
-        """One of `n` legends in what width is not taken; below it where the chart is narrow."""
+        """One of `n` legends side by side, in the width that the legend of the lines leaves.
+
+        A narrow chart has them one below the other.
+
+        Args:
+            field: that it tells.
+            texts: its labels.
+            n: legends of conditions.
+            taken: width of the legend of the lines, pixels.
+        """
         if not self.legend:
             return None
         entries = thinned(texts, _MAX_ENTRIES)
         width = _ENTRY_WIDTH + 7 * max(map(len, entries))
         columns = alt.ExprRef(
-            f"max(1, floor(width < 480 ? width / {width} : (width - {_LINES_WIDTH}) / {n * width}))"
+            f"max(1, floor(width < 480 ? width / {width} : (width - {taken}) / {n * width}))"
         )
-        return alt.Legend(title=TITLES[field], columns=columns, values=entries)
+        return alt.Legend(title=AXIS_NAMES[_AXIS_OF[field]], columns=columns, values=entries)
 
 
 def law(info: LawInfo) -> AnyChart:
@@ -265,7 +277,7 @@ def _tooltip() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("landmark:N"),
         alt.Tooltip("text:N", title="batch size"),
-        *(alt.Tooltip(f"{field}:N", title=title) for field, title in TITLES.items()),
+        *(alt.Tooltip(f"{AXIS_FIELDS[a]}:N", title=AXIS_NAMES[a]) for a in AXES),
         alt.Tooltip("scale:Q", title="εN/(1 − m)", format=".4~g"),
     ]
 

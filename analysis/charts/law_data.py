@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.charts.common import finite, interval, number, plural, thinned
+from analysis.charts.common import AXIS_NAMES, finite, interval, number, plural, thinned
 from analysis.charts.table import Table
 from analysis.law.condition import log_axes, points_of
 from analysis.law.exponent import Exponent
@@ -22,8 +22,6 @@ NAMES: Mapping[str, str] = {"optimum": "best batch size", "edge": "edge of train
 #: Conditions, and lines, that a chart still shows apart; above it, some are left out evenly.
 MAX_CONDITIONS = 160
 MAX_LINES = 24
-
-_SPOKEN = {"learning_rate": "learning rate", "train_size": "train size", "momentum": "momentum"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +65,7 @@ class LineRow:
 
     Attributes:
         landmark: of the fitted law; "slope 1" for the line of slope 1.
-        line: names what the line's conditions share.
+        line: what the line's conditions share, unrounded; no two lines of a landmark are alike.
         x: eps*N/(1-m), or one axis.
         batch_size: samples.
     """
@@ -291,7 +289,7 @@ def _fit_lines(law: FreeLaw, used: Sequence[PointRow], landmark: str) -> list[Li
         if sum(map(len, groups)) > sum(map(len, best)):
             best = groups
     return [
-        LineRow(landmark=landmark, line=line_name(members), x=p.scale, batch_size=size)
+        LineRow(landmark=landmark, line=line_key(members), x=p.scale, batch_size=size)
         for members in thinned(best, MAX_LINES)
         for p in _ends(members)
         if (size := fitted(law, p)) is not None
@@ -312,10 +310,10 @@ def groups_along(
     }
 
 
-def line_name(members: Sequence[PointRow]) -> str:
-    """What the conditions of one line share."""
+def line_key(members: Sequence[PointRow]) -> str:
+    """What the conditions of one line share, unrounded: close values must not join two lines."""
     shared = [a for a in AXES if len({getattr(p, a) for p in members}) == 1]
-    return ", ".join(f"{_SPOKEN[a]} {number(getattr(members[0], a))}" for a in shared)
+    return ", ".join(f"{a} {getattr(members[0], a)!r}" for a in shared)
 
 
 def _ends(points: Iterable[PointRow]) -> list[PointRow]:
@@ -336,7 +334,7 @@ def _proportional(used: Sequence[PointRow]) -> tuple[LineRow, ...]:
 def _answer(law: ScalingFit) -> str:
     """One sentence: each exponent that could be estimated, against slope 1."""
     known = [law.exponents[axis] for axis in AXES if law.exponents[axis].identifiable]
-    untested = [_SPOKEN[axis] for axis in AXES if not law.exponents[axis].identifiable]
+    untested = [AXIS_NAMES[axis] for axis in AXES if not law.exponents[axis].identifiable]
     if not known:
         return f"These conditions cannot tell: no axis gave an exponent{_why(law)}."
     told = "; ".join(e.sentence for e in known)
@@ -350,7 +348,7 @@ def _answer(law: ScalingFit) -> str:
         )
     if any(v is None for v in verdicts):
         return f"Too few conditions to tell: {told}."
-    wide = [_SPOKEN[e.axis] for e in known if e.too_wide]
+    wide = [AXIS_NAMES[e.axis] for e in known if e.too_wide]
     if wide:
         intervals = "interval" if len(wide) == 1 else "intervals"
         return f"Undecided, for the {intervals} of {' and '.join(wide)} can tell nothing: {told}."

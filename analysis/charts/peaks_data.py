@@ -158,9 +158,9 @@ def peaks_info(
         answer=peaks_answer(ordered, all_cells, axis, first, readable),
         description=(
             f"Mean {readable} against batch size on a base-2 logarithmic axis, a curve for each "
-            f"{AXIS_NAMES[axis]}: {plural(len(cells), 'cell')} in {plural(len(drawn), 'condition')}, "
-            "points with bars of one standard error, smooth curves, and above them the best batch "
-            "size of each condition with its 95 % interval."
+            f"{AXIS_NAMES[axis]}: {plural(len(cells), 'cell')} in "
+            f"{plural(len(drawn), 'condition')}, points with bars of one standard error, smooth "
+            "curves, and above them the best batch size of each condition with its 95 % interval."
         ),
         metric=metric,
         axis=axis,
@@ -234,7 +234,8 @@ def _drawn(
     kept = set(thinned(values, MAX_LEVELS))
     if len(kept) < len(values):
         notes.append(
-            f"{len(kept)} of {len(values)} values of the {AXIS_NAMES[axis]} are drawn, evenly chosen."
+            f"{len(kept)} of {len(values)} values of the {AXIS_NAMES[axis]} are drawn, evenly "
+            "chosen."
         )
     drawn = [p for p in peaks if float(getattr(p, axis)) in kept]
     if len(drawn) > MAX_CONDITIONS:

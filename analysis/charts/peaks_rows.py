@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from analysis.charts.common import AXES, Axis, interval, number
 from analysis.peaks import Peak
 
+
 def other_axes(axis: Axis) -> tuple[Axis, Axis]:
     """The two axes beside this one."""
     first, second = (a for a in AXES if a != axis)

@@ -53,12 +53,14 @@ def peaks_answer(
     if len(sure) >= 2:
         low, high = sure[0], sure[-1]
         text = (
-            f"As the {AXIS_NAMES[axis]} grows from {at(low)} to {at(high)} ({where}), the best batch "
-            f"size goes from {_best(low)} to {_best(high)}"
+            f"As the {AXIS_NAMES[axis]} grows from {at(low)} to {at(high)} ({where}), the best "
+            f"batch size goes from {_best(low)} to {_best(high)}"
         )
         text += ", intervals that overlap" if _overlap(low, high) else ""
     elif sure:
-        text = f"The best batch size is {_best(sure[0])} at {AXIS_NAMES[axis]} {at(sure[0])} ({where})"
+        text = (
+            f"The best batch size is {_best(sure[0])} at {AXIS_NAMES[axis]} {at(sure[0])} ({where})"
+        )
     else:
         best = max(cells, key=lambda c: c.mean)
         text = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import altair as alt
 
 from analysis.charts.common import AnyChart, Row, beside, inline, labels, layered
@@ -67,7 +65,7 @@ def ratio_panels(info: RatioInfo) -> tuple[alt.LayerChart, ...]:
     points = here.mark_point(filled=True, size=52, opacity=0.95, clip=True).encode(
         x=x, y=y, color=color, shape=shape, tooltip=tooltip
     )
-    layers = [*_turn(info, x), bars, points]
+    layers = [*_turn(info), bars, points]
     if any(c.n_diverged for c in every):
         layers.append(diverged_marks(here, x, y))
     chart = layered(
@@ -89,7 +87,7 @@ def ratio(info: RatioInfo) -> AnyChart:
     return beside(ratio_panels(info))
 
 
-def _turn(info: RatioInfo, x: Any) -> list[alt.Chart]:
+def _turn(info: RatioInfo) -> list[alt.Chart]:
     """A rule at the turn in the band of its interval, where a stratum has one."""
     rows: list[Row] = []
     for i, drawn in enumerate(info.cells.drawn):

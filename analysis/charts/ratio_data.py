@@ -169,11 +169,12 @@ def rho_text(rho: float | None, low: float | None, high: float | None) -> str:
     """
     if finite(rho) is None:
         return "unknown"
-    text = _signed(rho)
-    return text if finite(low) is None else f"{text} [{_signed(low)},\u00a0{_signed(high)}]"
+    text = signed(rho)
+    return text if finite(low) is None else f"{text} [{signed(low)},\u00a0{signed(high)}]"
 
 
-def _signed(value: float | None) -> str:
+def signed(value: float | None) -> str:
+    """A coefficient for reading, with its sign; an en dash for none."""
     known = finite(value)
     return "–" if known is None else f"{round(known, 2) + 0.0:+.2f}".replace("-", "−")
 

@@ -7,6 +7,9 @@ import math
 import altair as alt
 
 from analysis.charts.common import (
+    AXES,
+    AXIS_FIELDS,
+    AXIS_NAMES,
     AnyChart,
     beside,
     inline,
@@ -88,9 +91,7 @@ def residuals_panels(info: ResidualsInfo) -> tuple[alt.LayerChart, ...]:
             color=color,
             shape=shape,
             tooltip=[
-                alt.Tooltip("rate:N", title="learning rate"),
-                alt.Tooltip("size:N", title="train size"),
-                alt.Tooltip("momentum:N"),
+                *(alt.Tooltip(f"{AXIS_FIELDS[a]}:N", title=AXIS_NAMES[a]) for a in AXES),
                 alt.Tooltip("text:N", title="best batch size"),
                 alt.Tooltip("fitted:Q", title="by the law", format=".3~g"),
                 alt.Tooltip("factor:Q", title="factor", format=".3~g"),

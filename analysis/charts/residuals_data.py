@@ -20,6 +20,7 @@ from analysis.charts.law_data import (
 from analysis.charts.table import Table
 from analysis.law.condition import column_rank
 from analysis.law.free_law import FreeLaw
+from analysis.law.report import p_text
 from analysis.law.tests import FTest, wald_test
 from analysis.meta_regression import meta_regression
 from analysis.scaling import ScalingFit
@@ -229,7 +230,7 @@ def _answer(
     text = (
         f"The conditions {beyond} beyond their own errors (a factor of "
         f"{number(math.exp(scatter))}; Q = {number(q)} on {plural(freedom, 'degree')} of freedom, "
-        f"p{_p(p)})"
+        f"{p_text(p)})"
     )
     if bend is None:
         return f"{text}; whether the law bends cannot be told."
@@ -237,9 +238,5 @@ def _answer(
     change = f"{number(bend.change)} {interval(bend.low, bend.high)}".rstrip()
     return (
         f"{text}, and {seen}: the exponent along εN/(1\u00a0−\u00a0m) changes by {change} a "
-        f"doubling (p{_p(bend.test.p)})."
+        f"doubling ({p_text(bend.test.p)})."
     )
-
-
-def _p(p: float) -> str:
-    return " < 0.0001" if p < 1e-4 else f" = {p:.2g}"

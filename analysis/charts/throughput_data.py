@@ -141,7 +141,9 @@ def throughput_info(trials: pa.Table) -> ThroughputInfo:
     total = float(time[-1])
     if total <= 0.0:
         n = len(time)
-        say = "trial does not say how long it" if n == 1 else f"{n:,} trials do not say how long they"
+        say = (
+            "trial does not say how long it" if n == 1 else f"{n:,} trials do not say how long they"
+        )
         return _nothing(f"The rate is not known: the {say} took.", *notes)
     unknown = int(np.sum(duration <= 0.0))
     if unknown:

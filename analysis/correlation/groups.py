@@ -101,7 +101,8 @@ class Count:
         as_claimed: of the claimed sign.
         as_claimed_raw, as_claimed_permutation, as_claimed_holm, as_claimed_bh: of the claimed sign
             and significant by each p.
-        against: of the other sign and significant by the raw p.
+        against, against_permutation: of the other sign and significant by the raw p, by the
+            permutation p.
     """
 
     kind: str
@@ -115,6 +116,7 @@ class Count:
     as_claimed_holm: int
     as_claimed_bh: int
     against: int
+    against_permutation: int
 
 
 def correlate(
@@ -172,6 +174,7 @@ def count_groups(groups: Sequence[CorrelationGroup], kind: str) -> Count:
         as_claimed_holm=sum(g.significant_holm for g in good),
         as_claimed_bh=sum(g.significant_bh for g in good),
         against=sum(g.significant and not g.as_claimed for g in of_kind),
+        against_permutation=sum(g.significant_permutation and not g.as_claimed for g in of_kind),
     )
 
 

@@ -12,7 +12,7 @@ _CAPTION = (
     "so that its best is 100 %. Where one variable decides (the noise scale, by Smith & Le, 2018), "
     "the lines of all conditions fall on one curve; where it does not, they lie side by side. "
     "A large noise scale is a small batch: the first panel runs the other way. Bars are standard "
-    "errors; hollow cells lie below the edge of trainability."
+    "errors; hollow cells are left out of the smooth curve, too far below its best."
 )
 
 

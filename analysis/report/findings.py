@@ -5,21 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from analysis.charts.common import interval, number, percent, plural
+from analysis.charts.common import interval, listed, number, percent, plural
 from analysis.correlation import CorrelationTable
 from analysis.correlation.groups import BATCH_SIZE, LEARNING_RATE, RATIO, SIGNIFICANCE
-from analysis.correlation.regime import FALLS, RISES, TURNS
+from analysis.correlation.regime import FALLS, RISES, TURNS, UNDECIDED, Regime
+from analysis.correlation.validation import VALIDATION_CHOSEN
 from analysis.landscape import Group
 from analysis.law.condition import AXES, PREDICTED
 from analysis.law.exponent import Exponent
+from analysis.peak import Peak
 from analysis.peaks import PEAK_LEVEL
-from analysis.report.groups import listed, short_labels, strongest, with_peak
-from analysis.report.recommendation import best_peak, condition_text, height, percent_interval
+from analysis.report.groups import condition_text, short_labels, strongest, with_peak
+from analysis.report.recommendation import (
+    best_cell,
+    best_peak,
+    better_text,
+    better_unlocated,
+    height,
+    percent_interval,
+    unlocated,
+)
 from analysis.scaling_fit import ScalingFit, ScalingReport
 
 #: Findings at most; of many groups, the strongest.
 MAX_FINDINGS = 8
 _SYMBOLS = {"learning_rate": "ε", "train_size": "N", "momentum": "1/(1 − m)"}
+
+#: Share of the groups in which a claim's sign must be as claimed.
+_NEARLY_ALL = 0.9
+_METRICS = {
+    "best_test_accuracy": "the best test accuracy over a run's evaluations",
+    "test_accuracy": "the final test accuracy",
+    "train_accuracy": "the final training accuracy",
+    VALIDATION_CHOSEN: "the test accuracy at the evaluation of the best validation accuracy",
+}
 
 Found = list[tuple[str, str]]
 
@@ -45,7 +64,7 @@ def main_findings(
         return lines
 
     def collected(some: Sequence[ScalingFit]) -> Found:
-        there = merged(some, _is_there, "peaks")
+        there = merged(laws, _is_there, "peaks")
         if n > 2 and len(there) > 1:
             there = [(_is_there_overall(laws, names), "peaks")]
         where, law = merged(some, _where, "landscape"), merged(some, _law, "law")
@@ -58,11 +77,18 @@ def main_findings(
         shown.pop()
     if len(shown) < n:
         notes.append(
-            f"The findings are of the {plural(len(shown), 'group')} with the most conditions in "
-            f"their law; {plural(n - len(shown), 'more group')} "
-            f"{'has' if n - len(shown) == 1 else 'have'} sections of their own below."
+            "Where the best batch size lies, and whether it follows the law, is said of "
+            f"{_most_conditions(len(shown))} only, not of the other "
+            f"{'one' if n - len(shown) == 1 else n - len(shown)}; the other findings are of all "
+            f"{n} groups."
         )
     return [*(collected(shown) if shown else []), *claims], notes
+
+
+def _most_conditions(n: int) -> str:
+    if n == 1:
+        return "the group with the most conditions in its law"
+    return f"the {n} groups with the most conditions in their law"
 
 
 def _is_there(law: ScalingFit) -> str:
@@ -76,21 +102,29 @@ def _is_there(law: ScalingFit) -> str:
     k, n = len(sure), len(tested)
     verdict = _verdict(k, n)
     largest = max((p.peak_p for p in sure), default=math.nan)
+    # A censored condition may have a small p and yet no peak inside.
+    inside = [p.peak_p for p in tested if not p.censored]
+    detail = ""
     if k:
-        detail = f"(p ≤ {number(largest, 2)} each)" if k > 1 else f"(p = {number(largest, 2)})"
-    else:
-        detail = f"(smallest p = {number(min(p.peak_p for p in tested), 2)})"
-    text = (
-        f"{verdict}: in {k} of {plural(n, 'condition')} accuracy rises and then falls as the batch "
-        f"grows {detail}"
-    )
-    censored = sum(p.censored for p in law.peaks)
-    if censored:
-        text += (
-            f"; in {censored} of all {len(law.peaks)} the peak may lie beyond the sampled batch "
-            "sizes"
-        )
-    return f"{text}."
+        detail = f" (p ≤ {number(largest, 2)} each)" if k > 1 else f" (p = {number(largest, 2)})"
+    elif inside:
+        smallest = "smallest p" if len(inside) > 1 else "p"
+        detail = f" ({smallest} = {number(min(inside), 2)})"
+    what = f"in {k} of {plural(n, 'condition')} accuracy rises and then falls as the batch grows"
+    if len(law.peaks) == 1:
+        does = "rises and then falls" if k else "does not clearly rise and then fall"
+        what = f"accuracy {does} as the batch grows"
+    text = f"{verdict}: {what}{detail}"
+    return f"{text}{_censored(law.peaks)}."
+
+
+def _censored(peaks: Sequence[Peak]) -> str:
+    """In how many conditions the peak may lie outside, as the end of a sentence."""
+    censored, n = sum(p.censored for p in peaks), len(peaks)
+    if not censored:
+        return ""
+    where = "" if n == 1 else f"in all {n} " if censored == n else f"in {censored} of all {n} "
+    return f"; {where}the peak may lie beyond the sampled batch sizes"
 
 
 def _verdict(k: int, n: int) -> str:
@@ -107,40 +141,49 @@ def _is_there_overall(laws: Sequence[ScalingFit], names: Mapping[Group, str]) ->
     if not n:
         return "Whether there is a best batch size cannot be tested in any group."
     parts = [
-        f"{names[law.group]}: {len(with_peak(t))} of {len(t)}"
+        f"{names[law.group]}: " + (f"{len(with_peak(t))} of {len(t)}" if t else "none tested")
         for law, t in zip(laws, tested, strict=True)
     ]
     by_group = f" ({'; '.join(parts)})" if len(parts) <= 4 else f" of {len(laws)} groups"
+    detail = f" (p < {PEAK_LEVEL:g}{' each' if k > 1 else ''})" if k else ""
     return (
         f"{_verdict(k, n)}: in {k} of {plural(n, 'condition')}{by_group} accuracy rises and then "
-        f"falls as the batch grows (p < {PEAK_LEVEL:g} each)."
+        f"falls as the batch grows{detail}{_censored([p for law in laws for p in law.peaks])}."
     )
 
 
 def _where(law: ScalingFit) -> str:
     usable = sorted((p for p in law.peaks if p.usable), key=lambda p: p.batch_size_opt)
     best = best_peak(law)
+    if best is None and law.peaks and all("untrained" in p.flags for p in law.peaks):
+        return "Nothing stands out from chance, so there is no best batch size to locate."
     if best is None:
         return "No condition has a best batch size inside its sampled ones."
-    accuracy, low, high = height(best)
+    where = condition_text(best, law.peaks)
+    accuracy, low, high = height(best) if usable else best_cell(best)
     reached = f"{percent(accuracy)} {percent_interval(low, high)}".rstrip()
     if not usable:
         return (
-            f"Every peak may lie beyond the sampled batch sizes; the highest accuracy, {reached}, "
-            f"is at batch size {number(best.best_sampled_batch_size)}, {condition_text(best)}."
+            f"No condition's peak is located inside its sampled batch sizes; the highest accuracy, "
+            f"{reached}, is at batch size {number(best.best_sampled_batch_size)}, {where}: the "
+            f"best batch size {unlocated(best)}."
         )
     at = (
-        f"{number(best.batch_size_opt)} {interval(best.low, best.high)} at {condition_text(best)}, "
-        f"where accuracy is {reached}"
+        f"{number(best.batch_size_opt)} {interval(best.low, best.high)} at {where}, where accuracy "
+        f"is {reached}"
     )
+    better = better_unlocated(law, best)
+    more = f"; m{better_text(law, better)}" if better else ""
     if len(usable) == 1:
-        return f"The best batch size is {at}."
+        only = "" if len(law.peaks) == 1 else ", the only condition whose peak is located"
+        return f"The best batch size is {at}{only}{more}."
     first, last = usable[0], usable[-1]
+    located = "" if len(usable) == len(law.peaks) else " of those whose peak is located"
     return (
         f"The best batch size ranges from {number(first.batch_size_opt)} "
         f"{interval(first.low, first.high)} to {number(last.batch_size_opt)} "
         f"{interval(last.low, last.high)} over {plural(len(usable), 'condition')}; the most "
-        f"accurate has it at {at}."
+        f"accurate{located} has it at {at}{more}."
     )
 
 
@@ -165,7 +208,7 @@ def _law(law: ScalingFit) -> str:
     follows = law.law.optimum_over_edge.follows_edge
     if follows:
         text += "; the optimum follows the edge"
-        if "train_size" not in known:
+        if "train_size" not in known and not _off(known):
             text += ", as one of the noise scale would too while N is fixed"
     elif follows is False:
         text += "; the optimum does not follow the edge"
@@ -180,7 +223,7 @@ def _law(law: ScalingFit) -> str:
 
 
 def _law_verdict(law: ScalingFit, known: dict[str, Exponent]) -> str:
-    off = [a for a, e in known.items() if e.consistent_with(PREDICTED) is False]
+    off = _off(known)
     if off:
         axes = listed([_SYMBOLS[a] for a in off])
         return f"The best batch size does not follow ε·N/(1 − m) in {axes}"
@@ -194,6 +237,11 @@ def _law_verdict(law: ScalingFit, known: dict[str, Exponent]) -> str:
     return "The best batch size is consistent with ε·N/(1 − m)"
 
 
+def _off(known: Mapping[str, Exponent]) -> list[str]:
+    """The axes whose exponent is not the predicted one."""
+    return [a for a, e in known.items() if e.consistent_with(PREDICTED) is False]
+
+
 def _powers(exponents: dict[str, Exponent]) -> str:
     return ", ".join(f"{_SYMBOLS[a]}^{e.text}" for a, e in exponents.items())
 
@@ -202,49 +250,73 @@ def _claims(table: CorrelationTable) -> str:
     """Whether He et al.'s correlation claims hold: counts, and where the fall stops."""
     counts = {c.kind: c for c in table.metrics[0].counts}
     texts: list[str] = []
+    untested: list[str] = []
     for kind, what in (
-        (BATCH_SIZE, "falls with B in"),
-        (LEARNING_RATE, "rises with ε in"),
-        (RATIO, "falls with B/ε in"),
+        (BATCH_SIZE, "falls with B"),
+        (LEARNING_RATE, "rises with ε"),
+        (RATIO, "falls with B/ε"),
     ):
         c = counts[kind]
         if c.n_tested:
-            against = f", {c.against} significantly the other way" if c.against else ""
+            # The t approximation calls four cells in a row significant, which they cannot be.
+            n, against = c.as_claimed_permutation, c.against_permutation
+            other = f", {against} significantly the other way" if against else ""
             groups = f"{c.n_tested}" if texts else plural(c.n_tested, "group")
-            texts.append(
-                f"{what} {c.as_claimed} of {groups} ({c.as_claimed_raw} significantly{against})"
-            )
+            texts.append(f"{what} in {c.as_claimed} of {groups} ({n} significantly{other})")
+        else:
+            untested.append(what)
     if not texts:
         return "The correlation claims of He et al. (2019) cannot be tested: too few cells."
-    tested = [r for r in table.regimes if r.verdict]
-    turns = [r for r in tested if r.verdict == TURNS]
-    rises = sum(r.verdict == RISES for r in tested)
-    falls = sum(r.verdict == FALLS for r in tested)
-    holds = all(counts[k].as_claimed >= 0.9 * counts[k].n_tested for k in counts) and not turns
-    refuted = bool(turns or rises) or any(c.against for c in counts.values())
-    head = "are not shown"
-    if refuted:
-        head = "do not hold throughout"
-    elif holds:
-        head = "hold here"
+    metric = table.metrics[0].metric
     text = (
-        f"The correlation claims of He et al. (2019) {head}: accuracy {listed(texts)}, at p < "
-        f"{SIGNIFICANCE:g}"
+        f"The correlation claims of He et al. (2019) {_claims_verdict(table)}: "
+        f"{_METRICS.get(metric, metric.replace('_', ' '))} {listed(texts)}, by permutation at "
+        f"p < {SIGNIFICANCE:g}"
     )
+    if untested:
+        text += f". Not tested, for too few cells: whether it {listed(untested)}"
+    return f"{text}{_regimes([r for r in table.regimes if r.verdict])}."
+
+
+def _claims_verdict(table: CorrelationTable) -> str:
+    """The claims hold where most groups show each of them, and the fall stops nowhere."""
+    counts = table.metrics[0].counts
+    shapes = [r.verdict for r in table.regimes]
+    tested = [v for v in shapes if v]
+    if any(c.against_permutation for c in counts) or {TURNS, RISES} & set(tested):
+        return "do not hold throughout"
+    shown = all(
+        c.as_claimed >= _NEARLY_ALL * c.n_tested and 2 * c.as_claimed_permutation > c.n_tested
+        for c in counts
+        if c.n_tested
+    )
+    if not shown or any(v != FALLS for v in tested):
+        return "are not shown here"
+    complete = all(c.n_tested for c in counts) and shapes and all(shapes)
+    return "hold here" if complete else "hold as far as tested"
+
+
+def _regimes(tested: Sequence[Regime]) -> str:
+    """Where the fall with the ratio stops, as the end of a sentence; empty where nothing says."""
+    turns = sorted((r for r in tested if r.verdict == TURNS), key=lambda r: r.turn)
+    ends = [f"{number(r.turn)} {interval(r.low, r.high)}" for r in turns]
+    if len(tested) == 1:
+        if turns:
+            return f". The fall with B/ε stops at B/ε = {ends[0]}: below it accuracy rises with B/ε"
+        shape = {FALLS: "it falls throughout", RISES: "it rises throughout"}
+        undecided = "whether it falls or rises is undecided"
+        return f". Over all B/ε {shape.get(tested[0].verdict, undecided)}"
+    parts = []
     if turns:
-        middle = sorted(turns, key=lambda r: r.turn)[len(turns) // 2]
-        where = f"B/ε = {number(middle.turn)} {interval(middle.low, middle.high)}"
-        if len(tested) == 1:
-            text += f". The fall with B/ε stops at {where}: below it accuracy rises with B/ε"
-        else:
-            text += (
-                f". In {len(turns)} of {len(tested)} strata accuracy rises and then falls with "
-                f"B/ε (median turn {where})"
-            )
-    elif len(tested) == 1:
-        verdict = {FALLS: "falls", RISES: "rises"}.get(tested[0].verdict)
-        text += f". Over all B/ε it {verdict} throughout" if verdict else ""
-    elif tested:
-        text += f". It falls with B/ε throughout in {falls} of {len(tested)} strata"
-        text += f" and rises in {rises}" if rises else ""
-    return f"{text}."
+        turn = f"at B/ε = {ends[0]}"
+        if len(turns) > 1:
+            turn = f"at B/ε from {ends[0]} to {ends[-1]}"
+        parts.append(f"rises and then falls in {len(turns)} (the turn is {turn})")
+    for verdict, word in ((FALLS, "falls"), (RISES, "rises")):
+        n = sum(r.verdict == verdict for r in tested)
+        if n:
+            parts.append(f"{word} throughout in {n}")
+    undecided_in = sum(r.verdict == UNDECIDED for r in tested)
+    if undecided_in:
+        parts.append(f"does neither clearly in {undecided_in}")
+    return f". Along B/ε, of {len(tested)} strata, it {listed(parts)}" if parts else ""

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from analysis.charts.cell_curves_chart import cell_curves_panels
 from analysis.charts.cell_curves_data import cell_curves_info
-from analysis.charts.common import labels, number
+from analysis.charts.common import AXES, labels, number
 from analysis.charts.landscape_chart import PARAMS, landscape_panels
-from analysis.charts.landscape_data import ROW_TITLES, LandscapeInfo, landscape_info
+from analysis.charts.landscape_data import LandscapeInfo, landscape_info
 from analysis.charts.table import written
 from analysis.landscape import CONFIGURATION_COLUMNS, Group
 from analysis.report.figure import Figure, Section
@@ -21,10 +21,11 @@ from analysis.scaling_fit import ScalingFit
 
 _CAPTION = (
     "Each rectangle is a cell, coloured by its mean over seeds and marked where trials diverge, "
-    "where training fails and where there is no result. Round points: each row's best batch size "
-    "with its 95 % interval, hollow where it is only bounded; pale band: within the near-optimal "
-    "tolerance of the best; dashed line with squares: the edge of trainability. Click a cell, or "
-    "pick it with the drop-downs or the arrow keys, to see its learning curves below."
+    "where the smooth curve is not fitted and where there is no result. Round points: each row's "
+    "best batch size with its 95 % interval, hollow where it is only bounded; pale band: within "
+    "the near-optimal tolerance of the best; dashed line with squares: the edge of trainability. "
+    "Click a cell, or pick it with the drop-downs or the arrow keys, to see its learning curves "
+    "below."
 )
 #: Configuration columns that a cell's own facts, or the seed, tell already.
 _TOLD = {"learning_rate", "momentum", "train_size", "batch_size", "seed"}
@@ -58,7 +59,7 @@ def landscape_section(
     if packed.note:
         notes.append(packed.note)
     extra = {
-        "axes": [_axis(name, info) for name in ROW_TITLES],
+        "axes": [_axis(name, info) for name in AXES],
         "row_axis": info.row_axis,
         "best": info.best,
         "facts": _facts(law.group, trials),

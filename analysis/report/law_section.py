@@ -50,7 +50,7 @@ def _law(law: ScalingFit) -> Figure:
         caption=(
             "Each point is one condition's best batch size with its 95 % interval, hollow where it "
             "is not in the fit, with an arrow where it is only bounded; each bar is its edge of "
-            "trainability, below which training fails (ε: learning rate, N: train size, m: "
+            "trainability, below which training fails (ε: learning rate, N: training-set size, m: "
             "momentum). Both axes are logarithmic, so that a power law is a straight line. Solid: "
             "the fitted law of the best batch size. Dotted: that of the edge. Dashed: slope 1, "
             "through the geometric mean of the fitted points. Conditions of the same εN/(1 − m) "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from analysis.charts.common import finite, labels, number, plural
+from analysis.charts.common import AXIS_NAMES, finite, labels, number, plural, varied_axes
 from analysis.charts.table import Table, Value, bounds
 from analysis.law.exponent import Exponent
 from analysis.law.landmark_laws import NAMES
@@ -14,11 +14,11 @@ from analysis.law.tests import FTest
 from analysis.report.figure import NamedTable
 from analysis.scaling import AXES, PREDICTED, ScalingFit
 
-#: What an exponent's axis is called.
-AXIS_NAMES: Mapping[str, str] = {
-    "learning_rate": "learning rate ε",
-    "train_size": "training-set size N",
-    "momentum": "1/(1 − momentum m)",
+#: What the law has of each axis, with its symbol.
+_LAW_AXES: Mapping[str, str] = {
+    "learning_rate": f"{AXIS_NAMES['learning_rate']} ε",
+    "train_size": f"{AXIS_NAMES['train_size']} N",
+    "momentum": f"1/(1 − {AXIS_NAMES['momentum']} m)",
 }
 
 _RIVALS: Mapping[str, str] = {
@@ -38,7 +38,7 @@ def exponents(law: ScalingFit) -> NamedTable:
     edge = report.landmarks["edge"]
     rows: list[tuple[Value, ...]] = [
         (
-            AXIS_NAMES[axis],
+            _LAW_AXES[axis],
             *_known(law.exponents[axis]),
             PREDICTED,
             finite(report.tests.by_axis[axis].p),
@@ -194,7 +194,7 @@ def rival_parameters(law: ScalingFit) -> NamedTable:
                 (
                     _RIVALS[r.name],
                     r.formula,
-                    AXIS_NAMES.get(p.name, p.name),
+                    _LAW_AXES.get(p.name, p.name),
                     finite(p.estimate),
                     *bounds(p.low, p.high),
                 )
@@ -211,7 +211,7 @@ def landmarks(law: ScalingFit) -> NamedTable:
     rows = [
         (
             NAMES[name],
-            AXIS_NAMES[axis],
+            _LAW_AXES[axis],
             *_known(found.exponents[axis]),
             finite(found.tests.by_axis[axis].p),
             finite(found.tests.joint.p),
@@ -221,7 +221,7 @@ def landmarks(law: ScalingFit) -> NamedTable:
             found.exponents[axis].reason.replace("_", " "),
         )
         for name, found in law.law.landmarks.items()
-        for axis in _varied(law)
+        for axis in varied_axes(law.peaks)
     ]
     return NamedTable(
         anchor="landmarks",
@@ -255,12 +255,12 @@ def optimum_over_edge(law: ScalingFit) -> NamedTable:
     found = law.law.optimum_over_edge
     rows: list[tuple[Value, ...]] = [
         (
-            AXIS_NAMES[axis],
+            _LAW_AXES[axis],
             *_known(found.exponents[axis]),
             0.0,
             finite(found.tests.by_axis[axis].p),
         )
-        for axis in _varied(law)
+        for axis in varied_axes(law.peaks)
     ]
     rows.append(("all together", None, None, None, 0.0, finite(found.tests.joint.p)))
     median = finite(found.median_octaves)
@@ -282,11 +282,11 @@ def censored(law: ScalingFit) -> NamedTable:
     found = law.law.censored
     rows = [
         (
-            AXIS_NAMES[axis],
+            _LAW_AXES[axis],
             *_known(law.exponents[axis]),
             *_known(found.exponents[axis]),
         )
-        for axis in _varied(law)
+        for axis in varied_axes(law.peaks)
     ]
     bad = "" if found.converged else " The fit did not converge."
     return NamedTable(
@@ -331,10 +331,6 @@ def _known(e: Exponent) -> tuple[float | None, float | None, float | None]:
     return finite(e.estimate), *bounds(e.low, e.high)
 
 
-def _varied(law: ScalingFit) -> list[str]:
-    return [a for a in AXES if len({getattr(p, a) for p in law.peaks}) > 1]
-
-
 def _root(variance: float) -> float:
     return math.sqrt(variance) if variance >= 0.0 else math.nan
 
@@ -358,5 +354,5 @@ def _center(law: ScalingFit) -> str:
     center = law.center
     if not all(math.isfinite(v) for v in center.values()):
         return "no condition"
-    parts = [f"{AXIS_NAMES[axis]} {labels([center[axis]])[center[axis]]}" for axis in AXES]
+    parts = [f"{_LAW_AXES[axis]} {labels([center[axis]])[center[axis]]}" for axis in AXES]
     return f"at {', '.join(parts)}"

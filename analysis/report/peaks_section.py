@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analysis.charts.common import finite
+from analysis.charts.common import AXIS_NAMES, Axis, finite, varied_axes
 from analysis.charts.peaks_chart import peaks_panels
 from analysis.charts.peaks_data import PeaksInfo, peaks_info
-from analysis.charts.peaks_rows import AXES, SPOKEN, Axis
 from analysis.charts.table import Table, bounds
 from analysis.peaks import Peak
 from analysis.report.figure import Figure, NamedTable, Section
@@ -46,8 +45,7 @@ def peaks_section(law: ScalingFit) -> Section:
     Args:
         law: the group's law with its peaks.
     """
-    varied = [a for a in AXES if len({getattr(p, a) for p in law.peaks}) > 1]
-    axes = varied or ["learning_rate"]
+    axes = varied_axes(law.peaks) or ["learning_rate"]
     return Section(
         anchor="peaks",
         remarks=law.found.sentences,
@@ -62,11 +60,11 @@ def _figure(info: PeaksInfo) -> Figure:
         question=info.question,
         answer=info.answer,
         caption=(
-            "Points are means over seeds with bars of one standard error, hollow where trials stop "
-            f"training and the smooth curve is not fitted. Above them, each {SPOKEN[info.axis]}'s "
-            "best batch size with its 95 % interval, hollow where it is not known well enough for "
-            "the law, with an arrow where it is only bounded. Pick one "
-            f"{SPOKEN[info.axis]} to see its curve's 95 % band."
+            "Points are means over seeds with bars of one standard error, hollow where they are "
+            "too far below the best for the smooth curve to be fitted to them. Above them, each "
+            f"{AXIS_NAMES[info.axis]}'s best batch size with its 95 % interval, hollow where it is "
+            "not known well enough for the law, with an arrow where it is only bounded. Pick one "
+            f"{AXIS_NAMES[info.axis]} to see its curve's 95 % band."
         ),
         notes=info.notes,
         panels=peaks_panels(info),

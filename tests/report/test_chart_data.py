@@ -22,6 +22,7 @@ from analysis.charts.common import (
     thinned,
     widened,
 )
+from analysis.charts.peaks_sentences import peak_count, with_peak
 from analysis.scaling import AXES
 from explorer.trial import Configuration
 
@@ -51,6 +52,38 @@ def test_labels_stay_apart_and_ascend():
     close = [0.10001, 0.1, 0.2]
     assert list(labels(close)) == [0.1, 0.10001, 0.2]
     assert list(labels(close).values()) == ["0.1", "0.10001", "0.2"]
+
+
+def test_a_momentum_below_one_is_not_called_one():
+    assert list(labels([0.9, 0.9995]).values()) == ["0.9", "0.9995"]
+    assert labels([0.9995]) == {0.9995: "0.9995"}
+    assert labels([1.0, 0.5]) == {0.5: "0.5", 1.0: "1"}
+    assert labels([0.7 + 0.2 + 0.1]) == {0.7 + 0.2 + 0.1: "1"}
+
+
+def test_axes_are_varied_where_they_have_two_values(make_peak):
+    one = make_peak(0.1, 8.0)
+    assert common.varied_axes([one, one]) == []
+    assert common.varied_axes([one, make_peak(0.2, 8.0, momentum=0.0)]) == [
+        "learning_rate",
+        "momentum",
+    ]
+    assert common.varied_axes([one, make_peak(0.1, 8.0, train_size=5)]) == ["train_size"]
+
+
+def test_errors_are_measured_where_a_trained_cell_has_two_seeds(make_peak):
+    low, *trained = make_peak(0.1, 8.0).cells
+    single = [replace(c, n=1) for c in trained]
+    assert common.has_measured_errors([make_peak(0.1, 8.0)])
+    assert not common.has_measured_errors([make_peak(0.1, 8.0, cells=(low, *single))])
+    assert not common.has_measured_errors([])
+
+
+def test_the_range_near_the_best_begins_below_the_lowest_top():
+    low, high = common.near_best([(1, 0.1), (1, 0.4), (2, 0.3), (2, 0.5)])
+    assert (low, high) == (pytest.approx(0.4 - 0.15 * 0.3), 0.5)
+    assert common.with_margin(0.2, 0.6) == pytest.approx((0.18, 0.62))
+    assert common.with_margin(0.5, 0.5) == pytest.approx((0.49, 0.51))
 
 
 def test_thinned_keeps_both_ends():
@@ -145,6 +178,22 @@ class TestPeaks:
         assert (len(info.cells), info.optima, info.curves) == (3, (), ())
         assert "best cell is batch size 16 at learning rate 0.1" in info.answer
         assert "No condition has what a smooth curve needs: enough cells that train." in info.notes
+
+    def test_close_conditions_are_told_apart(self, make_peak):
+        lost = {"curve": (), "momentum": 0.9995}
+        peaks = [make_peak(0.10001, math.nan, **lost), make_peak(0.10002, math.nan, **lost)]
+        answer = charts.peaks_info(peaks).answer
+        assert "at learning rate 0.10001, momentum 0.9995 and 1000 training samples" in answer
+
+    def test_the_count_of_peaks_is_of_those_tested_and_inside(self, make_peak):
+        peaks = [
+            make_peak(0.1, 8.0, peak_p=0.01),
+            make_peak(0.2, 8.0, peak_p=0.01, censored=True),
+            make_peak(0.3, 8.0, peak_p=0.5),
+            make_peak(0.4, 8.0),
+        ]
+        assert peak_count(peaks) == (1, 3)
+        assert with_peak(peaks) == peaks[:1]
 
     def test_all_diverged_is_said(self, make_peak):
         cells = tuple(replace(c, n_diverged=c.n) for c in make_peak(0.1, 8.0).cells)
@@ -241,6 +290,16 @@ class TestLaw:
             expected /= (1 - point.momentum) ** g
             assert r.batch_size == pytest.approx(expected, rel=1e-9)
 
+    def test_lines_of_close_momenta_stay_apart(self, grid):
+        law = grid.scaling.laws[0]
+        close = {0.0: 0.9995, 0.9: 0.9996}
+        peaks = tuple(replace(p, momentum=close[p.momentum]) for p in law.peaks)
+        lines = charts.law_info(replace(law, peaks=peaks)).fit
+        assert len({r.line for r in lines if r.landmark == "optimum"}) == 4
+        panel = charts.axis_law_info(replace(law, peaks=peaks)).panels[0]
+        assert panel.axis == "learning_rate"
+        assert len({r.line for r in panel.fit if r.landmark == "optimum"}) == 4
+
     def test_the_edges_lines_have_the_edges_own_slope(self, grid):
         law = grid.scaling.laws[0]
         slope = law.law.landmarks["edge"].exponents["learning_rate"].estimate
@@ -252,7 +311,7 @@ class TestLaw:
             assert rise == pytest.approx(slope, rel=1e-9)
 
     def test_answer_says_what_was_tested(self, demo, grid):
-        assert "but train size and momentum could not be tested" in _answer(demo)
+        assert "but training-set size and momentum could not be tested" in _answer(demo)
         law = grid.scaling.laws[0]
         off = replace(law.exponents["train_size"], estimate=0.4, low=0.3, high=0.5)
         refuted = replace(law, exponents={**law.exponents, "train_size": off})
@@ -269,7 +328,7 @@ class TestLaw:
         law = grid.scaling.laws[0]
         wide = {a: replace(law.exponents[a], estimate=0.9, low=-0.5, high=2.4) for a in AXES}
         answer = charts.law_info(replace(law, exponents=wide)).answer
-        assert answer.startswith("Undecided, for the intervals of learning rate and train size")
+        assert answer.startswith("Undecided, for the intervals of learning rate and training-set ")
         assert "speaks against" not in answer
         narrow = {a: replace(e, estimate=1.0, low=0.9, high=1.1) for a, e in wide.items()}
         one = {**narrow, "momentum": wide["momentum"]}
@@ -307,8 +366,8 @@ class TestLaw:
 
 
 def _on(row, point) -> bool:
-    return f"train size {point.train_size}" in row.line and (
-        f"momentum {point.momentum:g}" in row.line
+    return f"train_size {point.train_size}," in row.line and (
+        f"momentum {point.momentum!r}" in row.line
     )
 
 

@@ -4,11 +4,13 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
 from scipy import stats
 
+from analysis.charts.correlation_chart import accuracy_axis
 from analysis.charts.correlation_data import correlation_cells
 from analysis.charts.correlation_lines_chart import correlation_lines, correlation_lines_panels
 from analysis.charts.correlation_lines_data import correlation_lines_info
@@ -258,6 +260,17 @@ def test_the_answer_counts_what_the_paper_counts(table, cells):
             assert f"at {c.as_claimed} of {c.n_tested} fixed" in info.answer
             assert f"{c.as_claimed_raw} of them with p < 0.005" in info.answer
     assert "He et al. print 80 of 80, 79" in info.answer
+    rhos = [x.rho for x in info.lines if x.kind == "batch_size" and x.rho is not None]
+    assert f"(median ρ {np.median(rhos):+.2f};".replace("-", "−") in info.answer
+
+
+def test_an_axis_that_cannot_be_zoomed_holds_one_view_a_stratum(cells):
+    whole = accuracy_axis(cells, zoomed=False).to_dict()
+    zoomed = accuracy_axis(cells).to_dict()
+    for axis, views in ((whole, 1), (zoomed, 2)):
+        found, _ = json.JSONDecoder().raw_decode(axis["scale"]["domain"][0]["expr"][1:])
+        assert [len(each) for each in found] == [views] * len(cells.drawn)
+    assert "shown_accuracies" not in json.dumps(whole)
 
 
 # The training check

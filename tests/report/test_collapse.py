@@ -183,6 +183,26 @@ def test_bars_stand_on_cells_with_a_known_error_alone(make_peak, demo):
     assert count(drawn(collapse_panels(info)[0]), "rule mark") == 2 + 1
 
 
+def test_of_single_seeds_no_error_is_drawn_or_tabled(study_of, demo_trials):
+    """The noise of single seeds is assumed by the analysis, not measured."""
+    (law,) = study_of(demo_trials[demo_trials["seed"] == 0]).scaling.laws
+    assert any(c.standard_error > 0 for p in law.peaks for c in p.cells)
+    info = collapse_info(law)
+    assert {(c.standard_error, c.relative_error) for c in info.cells} == {(None, None)}
+    table = info.table()
+    for name in ("standard error", "relative standard error"):
+        assert {row[table.columns.index(name)] for row in table.rows} == {None}
+    assert count(drawn(collapse_panels(info)[0]), "rule mark") == 1
+    assert any(n.startswith("No cell has a measured standard error:") for n in info.notes)
+
+
+def test_cells_that_take_no_part_are_not_called_below_the_edge(make_peak, demo):
+    section = collapse_section(with_peaks(demo.scaling.laws[0], [make_peak(0.1, 8.0)]))
+    notes = section.figures[0].notes
+    assert "1 cell left out of the smooth curves (hollow) takes no part in the comparison." in notes
+    assert "edge of trainability" not in " ".join((section.figures[0].caption, *notes))
+
+
 def test_a_condition_without_a_height_is_left_out_and_said(make_peak, demo):
     peaks = [make_peak(0.1, 8.0), make_peak(0.2, 8.0, accuracy_opt=float("nan"))]
     info = collapse_info(with_peaks(demo.scaling.laws[0], peaks))

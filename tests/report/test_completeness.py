@@ -189,3 +189,9 @@ def test_every_cell_is_a_rectangle_and_a_mark(small):
     roles = re.findall(r'role="graphics-symbol" aria-roledescription="([^"]+)"', svg)
     counts = Counter(roles)
     assert (counts["rect mark"], counts["point"]) == (6, 6)
+
+
+def test_one_missing_trial_is_said_as_one():
+    plan = _plan([4, 8], [0.1])
+    info = completeness_info(_landscape(plan, {(0.1, 4): "cc", (0.1, 8): "c-"}))
+    assert info.answer == "Of 4 planned trials, 3 completed, none failed and 1 is missing."

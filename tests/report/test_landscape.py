@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from analysis.charts.landscape_chart import landscape, landscape_panels
 from analysis.charts.landscape_data import (
     ALL_DIVERGED,
+    LEFT_OUT,
     MISSING,
     PARTLY,
     TRAINED,
@@ -152,11 +153,26 @@ def test_states_tell_what_became_of_the_cell(info, messy, planted):
         for p in messy[0].peaks
         for c in p.cells
     }
-    untrained = {k for k, s in states.items() if s == UNTRAINED}
+    untrained = {k for k, s in states.items() if s == LEFT_OUT}
     assert untrained
     assert not any(fitted_cells[k] for k in untrained)
     heights = rows["test_accuracy"].groupby([rows[k] for k in CELL]).mean()
     assert all(heights[k] < heights[k[:3]].max() - 0.1 for k in untrained)
+
+
+def test_cells_of_a_condition_at_chance_are_told_from_those_left_out(messy):
+    law, rows, _, _ = messy
+    untrained = replace(law.peaks[0], flags=(*law.peaks[0].flags, "untrained"))
+    found = landscape_info(replace(law, peaks=(untrained, *law.peaks[1:])), trials=rows)
+    here = (untrained.learning_rate, untrained.momentum, untrained.train_size)
+    states = {key(c): c.state for c in found.cells}
+    of_condition = {s for k, s in states.items() if k[:3] == here}
+    assert of_condition <= {UNTRAINED, ALL_DIVERGED, MISSING}
+    n = sum(s == UNTRAINED for s in states.values())
+    assert n == sum(states[k] == UNTRAINED for k in states if k[:3] == here) > 3
+    assert f"{n} cells in conditions of which none stands out from chance." in found.notes
+    assert "edge of trainability" not in " ".join(found.notes)
+    assert f">{UNTRAINED}<" in svg_of(found)
 
 
 def test_the_standard_error_is_pooled_where_trained_and_the_cells_own_elsewhere():
@@ -311,7 +327,7 @@ def test_what_was_varied_is_the_vertical_axis(changes, axis, rows):
         for layer in panel.to_dict()["layer"]
         if "axis" in layer["encoding"]["y"]
     }
-    words = {"momentum": "momentum", "train_size": "training-set size N"}
+    words = {"momentum": "momentum", "train_size": "training-set size"}
     assert titles == {words.get(axis, "learning rate")}
 
 
@@ -350,9 +366,49 @@ def test_the_answer_names_the_best_cell_and_its_range(info):
     assert info.answer.replace("\u00a0", " ") == (
         f"The highest mean is {100 * c.mean:.1f} % ± {100 * c.standard_error:.2f} % (3 seeds) at "
         f"batch size {c.batch_size}, learning rate {c.learning_rate:g}, momentum {c.momentum:g} "
-        f"and 1,000 training samples; the near-optimal range of that condition is "
-        f"[{peak.near_low:.3g}, {peak.near_high:.3g}]."
+        f"and 1,000 training samples; on that condition's smooth curve the near-optimal range is "
+        f"{peak.near_low:.3g} to {peak.near_high:.3g}."
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (True, False, "is from at most {} to {}."),
+        (False, True, "is from {} to at least {}."),
+        (True, True, "is from at most {} to at least {}."),
+    ],
+)
+def test_an_end_of_the_range_that_was_not_reached_is_a_bound(messy, low, high, text):
+    law, rows, _, _ = messy
+
+    def opened(p):
+        ends = {
+            f"near_optimal_{end}": replace(p.landmark(f"near_optimal_{end}"), **{name: is_open})
+            for end, name, is_open in (("low", "open_low", low), ("high", "open_high", high))
+        }
+        return replace(p, landmarks={**p.landmarks, **ends})
+
+    found = landscape_info(replace(law, peaks=tuple(map(opened, law.peaks))), trials=rows)
+    c = found.cells[found.best]
+    near = next(r for r in found.ridge if key(c)[:3] == (r.learning_rate, r.momentum, r.train_size))
+    ends = (f"{near.near_low:.3g}", f"{near.near_high:.3g}")
+    assert found.answer.endswith("the near-optimal range " + text.format(*ends))
+
+
+def test_close_values_are_told_apart(planted):
+    """A momentum of 0.9995 has three digits "1", and so have 0.9996 and 5123 samples "5120"."""
+    close = planted.assign(
+        momentum=planted["momentum"].map({0.0: 0.9995, 0.9: 0.9996}), train_size=5123
+    )
+    found = info_of(close)
+    assert f"momentum {found.cells[found.best].momentum:.4f} and 5,123" in found.answer
+    rows = planted[planted["learning_rate"] == 0.1]
+    for column, values in (("train_size", (5123, 5124)), ("momentum", (0.9995, 0.9996))):
+        two = rows.assign(train_size=1000, momentum=0.9)
+        two[column] = rows["momentum"].map({0.0: values[0], 0.9: values[1]})
+        svg = svg_of(info_of(two))
+        assert all(f">{v}</text>" in svg for v in values)
 
 
 def test_the_notes_count(info, messy):
@@ -362,8 +418,8 @@ def test_the_notes_count(info, messy):
         "2 cells without a result; 3 trials planned and missing in all; 4 trials failed.",
         f"{status['diverged']} of {status['completed'] + status['diverged']} trials diverged and "
         "count at chance.",
-        f"{sum(c.state == UNTRAINED for c in info.cells)} cells below the edge of trainability: "
-        "the smooth curves are not fitted there.",
+        f"{sum(c.state == LEFT_OUT for c in info.cells)} cells left out of the smooth curves: on "
+        "their small-batch side less than half of the best cell's height above chance is left.",
     ]
     if censored := sum(p.censored for p in law.peaks):
         expected.append(f"{censored} of 6 peaks may lie outside the sampled batch sizes (hollow).")
@@ -451,10 +507,13 @@ def test_the_chosen_training_set_size_is_drawn():
 def test_the_colour_can_tell_other_things(info):
     shown = [c for c in info.cells if c.momentum == 0.9]
     for measure, name in (
+        ("accuracy, near the best", "mean"),
         ("training accuracy", "train_accuracy"),
         ("points below the condition's best", "below_best"),
     ):
         svg = svg_of(info, shown_momentum="0.9", shown_measure=measure).replace("−", "-")
+        assert f">Colour: {measure}</text>" in svg
+        assert ">accuracy</text>" not in svg
         values = (getattr(c, name) for c in shown)
         expected = [f"{100 * v:.1f}%".replace("-0.0%", "0.0%") for v in values if v is not None]
         found = [text.replace("-0.0%", "0.0%") for text in texts(svg)]

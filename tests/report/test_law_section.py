@@ -1,5 +1,6 @@
 """The section of the law: its figures against independent fits, its tables against the law."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -93,6 +94,23 @@ class TestByAxis:
             assert panel.title[0].startswith("exponent ")
             assert svg.count(f">{panel.title[0]}<") == 1
 
+    def test_only_the_first_panel_leaves_room_for_the_legend_of_the_lines(self, law):
+        """Where there is none, the legend of the conditions may take the whole width."""
+        first, *rest = [p.to_dict() for p in axis_law_panels(axis_law_info(law))]
+        (alone,) = [p.to_dict() for p in residuals_panels(residuals_info(law))]
+        assert "(width - 215)" in json.dumps(first)
+        assert len(rest) == 2
+        for spec in (*rest, alone):
+            assert "(width - 215)" not in json.dumps(spec)
+            assert "(width - 0)" in json.dumps(spec)
+
+    def test_close_learning_rates_have_ticks_of_their_own(self, law):
+        close = {0.1: 0.10001, 0.2: 0.10002, 0.4: 0.10003}
+        peaks = tuple(replace(p, learning_rate=close[p.learning_rate]) for p in law.peaks)
+        spec = axis_law_panels(axis_law_info(replace(law, peaks=peaks)))[0].to_dict()
+        svg = vl_convert.vegalite_to_svg({**spec, "width": 900})
+        assert all(f">{rate}</text>" in svg for rate in close.values())
+
     def test_one_condition_has_no_axis(self, law):
         info = axis_law_info(replace(law, peaks=law.peaks[:1]))
         assert info.answer.startswith("No axis was varied")
@@ -121,6 +139,7 @@ class TestResiduals:
         p = 1.0 - stats.chi2.cdf(law.heterogeneity, law.degrees_of_freedom)
         assert info.p == pytest.approx(p, abs=1e-9)
         assert ("do not detectably scatter" in info.answer) == (p >= 0.05)
+        assert f"of freedom, p = {p:.2g})" in info.answer
 
     def test_the_bend_is_that_of_weighted_least_squares(self, law):
         """By statsmodels, with the variance between conditions that makes Q its expectation."""

@@ -28,6 +28,7 @@ def test_each_varied_axis_has_a_figure(section, demo):
         assert len(figure.panels) == 1
         assert figure.answer.count(".") >= 1
         assert figure.answer.endswith(".")
+        assert "edge of trainability" not in " ".join((figure.caption, *figure.notes))
 
 
 def test_where_nothing_was_varied_there_is_one_figure(study_of, demo_trials):

@@ -137,6 +137,30 @@ class TestThroughput:
         assert info.answer == "1 trial in 3 seconds of training time, a median of 20 a minute."
         assert len(throughput_panels(info)) == 2
 
+    def test_trials_that_do_not_say_how_long_they_took_have_no_rate(self):
+        info = throughput_info(_trials([(3, 0, 1, "a", "cpu")]))
+        assert info.notes == ("The rate is not known: the trial does not say how long it took.",)
+        assert (info.answer, info.points, throughput_panels(info)) == ("", (), ())
+        info = throughput_info(_trials([(3, 0, 1, "a", "cpu"), (3000, 0, 1, "a", "cpu")]))
+        assert info.notes == ("The rate is not known: the 2 trials do not say how long they took.",)
+
+    def test_some_that_do_not_say_it_are_counted(self):
+        info = throughput_info(_trials([(60, 60, 8, "a", "cpu"), (60, 0, 1, "a", "cpu")]))
+        assert info.answer.startswith("9 trials in 60 seconds")
+        assert info.notes == (
+            "1 trial does not say how long it took: only the time of the end is known.",
+        )
+
+    def test_failed_trials_are_not_finished(self):
+        table = _trials([(60, 60, 8, "a", "cpu"), (90, 30, 4, "a", "cpu")])
+        status = ["completed"] * 7 + ["diverged"] + ["failed"] * 4
+        table = table.append_column("status", pa.array(status))
+        info = throughput_info(table)
+        assert info.answer.startswith("8 trials in 60 seconds")
+        assert max(p.finished for p in info.points) == 8
+        assert info.notes == ("4 failed trials are left out.",)
+        assert throughput_info(table.slice(8)).notes == ("4 failed trials are left out.",)
+
 
 class TestLearningCurvesOfLargeStudies:
     def test_the_best_condition_and_batch_size_are_kept(self, grid, monkeypatch):

@@ -3,11 +3,12 @@
 import csv
 import doctest
 import re
+from dataclasses import replace
 
 import pytest
 
 from analysis.charts.table import Table
-from analysis.report import markdown
+from analysis.report import markdown, static
 from analysis.report.figure import Figure, NamedTable, Section
 from analysis.report.markdown import escaped, markdown_table
 from analysis.report.runs_section import runs_section
@@ -118,12 +119,47 @@ def test_groups_have_names_of_their_own(tmp_path, summary):
     figure = _figure(summary, anchor="law")
     section = Section(anchor="law", figures=(figure,))
     labels = ("mnist1d, mlp, epochs 50, clip_norm none", "mnist1d, mlp, epochs 50, clip_norm 1.0")
-    files = write_pictures(tmp_path, "two", summary, [(label, [section]) for label in labels])
+    short = dict(zip(labels, ("clip_norm none", "clip_norm 1.0"), strict=True))
+    sections = [(label, [section]) for label in labels]
+    files = write_pictures(tmp_path, "two", summary, sections, short=short)
     assert {f.name for f in files if f.suffix == ".svg"} == {
         "summary-completeness.svg",
         "1-clip-norm-none-law-law.svg",
         "2-clip-norm-1-0-law-law.svg",
     }
+
+
+def test_a_comma_in_a_name_does_not_hide_what_differs(tmp_path, groups, monkeypatch):
+    first, second = (replace(law.group, dataset="a, b") for law in groups.scaling.laws)
+    found = (replace(first, model="a, net"), replace(second, model="b, net"))
+    laws = tuple(
+        replace(law, group=group) for law, group in zip(groups.scaling.laws, found, strict=True)
+    )
+    given = {}
+    monkeypatch.setattr(static, "write_pictures", lambda *_args, **values: given.update(values))
+    static.write_static(replace(groups, scaling=replace(groups.scaling, laws=laws)), tmp_path)
+    assert given["short"] == {found[0].label: "a, net", found[1].label: "b, net"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- item", r"\- item"),
+        ("+ item", r"\+ item"),
+        ("-", r"\-"),
+        ("--- rule", r"\--- rule"),
+        ("===", r"\==="),
+        ("1. first", r"1\. first"),
+        ("12) twelfth", r"12\) twelfth"),
+        ("# heading", r"\# heading"),
+        ("> quote", "&gt; quote"),
+        ("-0.5 and 1.5", "-0.5 and 1.5"),
+        ("1.5 points", "1.5 points"),
+        ("a - b 1. c", "a - b 1. c"),
+    ],
+)
+def test_the_start_of_a_paragraph_is_no_markup(text, expected):
+    assert escaped(text) == expected
 
 
 def test_two_figures_of_one_name_do_not_overwrite_each_other(tmp_path, summary):
