@@ -26,7 +26,7 @@ class Cell:
         standard_error: of the mean; noise pooled over cells at the same distance from the edge on
             the trained side, the cell's own elsewhere; NaN where it cannot be known.
         n, n_diverged: seeds, and how many of them diverged.
-        fitted: the curve was fitted to it; False below the edge of trainability.
+        fitted: the curve was fitted to it; False below half the height of the cliff.
         survivors_mean: of the trials that did not diverge, beside the mean; NaN where none is left.
     """
 

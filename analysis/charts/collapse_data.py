@@ -261,7 +261,7 @@ def _reason(v: CollapseVariable) -> str:
     for name, formula in sorted(FORMULAS.items(), key=lambda pair: -len(pair[1])):
         if len(formula) > 1:
             text = text.replace(formula, _SPELLED[name])
-    return text
+    return text.replace("noise scale noise scale", "noise scale")
 
 
 def _description(law: ScalingFit, cells: Sequence[CollapseCell]) -> str:

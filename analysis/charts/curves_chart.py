@@ -10,6 +10,9 @@ from analysis.charts.common import AnyChart, beside, choice, inline, labels, lay
 from analysis.charts.curve_means import MEASURES
 from analysis.charts.curves_data import LearningCurvesInfo
 
+#: What the legend shows in place of batch sizes where a condition has no trials.
+NO_BATCH = "\u2013"
+
 
 def _shown_batches(
     info: LearningCurvesInfo,
@@ -31,7 +34,8 @@ def _shown_batches(
         texts = [str(b) for b in sorted(batches)]
         table[key] = texts + [texts[-1]] * (longest - len(texts))
     key = "shown_rate + '|' + shown_momentum + '|' + shown_size"
-    shown = alt.param(name="shown_batches", expr=f"({json.dumps(table)})[{key}] || []")
+    none = json.dumps([NO_BATCH] * longest)
+    shown = alt.param(name="shown_batches", expr=f"({json.dumps(table)})[{key}] || {none}")
     return shown, [alt.ExprRef(f"shown_batches[{i}]") for i in range(longest)]
 
 
@@ -110,7 +114,7 @@ def learning_curves_panels(info: LearningCurvesInfo) -> tuple[alt.LayerChart, ..
     )
     absent = (
         alt.Chart(alt.InlineData(values=[{}]))
-        .transform_filter("length(shown_batches) == 0")
+        .transform_filter(f"shown_batches[0] == '{NO_BATCH}'")
         .mark_text(style="note", text="no trials at this condition")
         .encode(x=alt.value(alt.ExprRef("width / 2")), y=alt.value(alt.ExprRef("height / 2")))
     )

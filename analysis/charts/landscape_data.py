@@ -260,7 +260,7 @@ def _notes(cells: Sequence[LandscapeCell], peaks: Sequence[Peak]) -> tuple[str, 
     if censored := sum(p.censored for p in peaks):
         notes.append(
             f"{censored} of {plural(len(peaks), 'peak')} may lie outside the sampled batch sizes "
-            "(hollow)."
+            "(black inside)."
         )
     if n and all(c.n <= 1 for c in cells):
         notes.append("Every cell holds a single seed, so no mean has an error.")

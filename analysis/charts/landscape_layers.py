@@ -108,11 +108,14 @@ def cell_layers(
                 title="marks", symbolStrokeColor=_LEGEND_INK, symbolSize=130, columns=1
             ),
         )
+        # Light in a dark casing on colours; without a result there is only the paper below.
         marked = cells.transform_filter(f"datum.state != '{TRAINED}'")
+        on_paper = f"datum.state == '{MISSING}'"
         for ink, width in ((_DARK, 3.2), (_LIGHT, 1.4)):
+            stroke = alt.when(on_paper).then(alt.value(_LEGEND_INK)).otherwise(alt.value(ink))
             layers.append(
-                marked.mark_point(size=130, stroke=ink, strokeWidth=width, filled=False).encode(
-                    x=alt.X("B:Q"), y=alt.Y("row:Q"), shape=shape, tooltip=tooltip
+                marked.mark_point(size=130, strokeWidth=width, filled=False).encode(
+                    x=alt.X("B:Q"), y=alt.Y("row:Q"), shape=shape, stroke=stroke, tooltip=tooltip
                 )
             )
     if _most_in_view(info) <= _MOST_TEXTS:

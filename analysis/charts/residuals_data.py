@@ -234,7 +234,11 @@ def _answer(
     )
     if bend is None:
         return f"{text}; whether the law bends cannot be told."
-    seen = "the law bends" if bend.test.p < SEEN else "no bend is seen"
+    seen = "no bend is seen"
+    if bend.test.p < SEEN:
+        seen = "the law bends"
+        if p >= SEEN:
+            seen = "yet together they bend, each within its own error"
     change = f"{number(bend.change)} {interval(bend.low, bend.high)}".rstrip()
     return (
         f"{text}, and {seen}: the exponent along εN/(1\u00a0−\u00a0m) changes by {change} a "

@@ -33,7 +33,7 @@ def throughput_panels(info: ThroughputInfo) -> tuple[alt.LayerChart, ...]:
     rates = inline(_stacked(info))
     end = max(b.end for b in info.bins) / info.unit_seconds
     scale = alt.Scale(domain=[0.0, end], nice=False)
-    axis = alt.Axis(title=f"training time, {info.unit}", tickCount=6)
+    axis = alt.Axis(title=f"time, {info.unit}", tickCount=6)
     x = alt.X("time:Q", scale=scale, axis=axis)
     y = alt.Y("finished:Q", axis=alt.Axis(title="trials finished", format=",d", tickCount=6))
     several = len(info.makers) > 1

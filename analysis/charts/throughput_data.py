@@ -57,7 +57,7 @@ class RateBin:
 
     Attributes:
         maker: machine or device.
-        start, end: seconds of training time, pauses cut out.
+        start, end: seconds of wall time, pauses between runs cut out.
         at: date and time of the start, UTC.
         trained: trials trained in it, where a trial counts evenly over its pack's time.
         per_minute: the same a minute.
@@ -159,10 +159,7 @@ def throughput_info(trials: pa.Table) -> ThroughputInfo:
     rate = float(np.median(shares.sum(axis=0) / np.diff(edges) * 60.0))
     unit, size = next((u, s) for u, s in _UNITS if total >= 2.0 * s or s == 1.0)
     length = number(total / size)
-    answer = (
-        f"{plural(len(time), 'trial')} in {length} {unit} of training time, a median of "
-        f"{number(rate)} a minute"
-    )
+    answer = f"{plural(len(time), 'trial')} in {length} {unit}, a median of {number(rate)} a minute"
     if several:
         answer += f", on {plural(len(set(makers.tolist())), several)}"
     if clock.pauses:

@@ -22,9 +22,9 @@ from analysis.scaling_fit import ScalingFit
 _CAPTION = (
     "Each rectangle is a cell, coloured by its mean over seeds and marked where trials diverge, "
     "where the smooth curve is not fitted and where there is no result. Round points: each row's "
-    "best batch size with its 95 % interval, hollow where it is only bounded; pale band: within "
-    "the near-optimal tolerance of the best; dashed line with squares: the edge of trainability. "
-    "Click a cell, or pick it with the drop-downs or the arrow keys, to see its learning curves "
+    "best batch size with its 95 % interval, black inside where it is only bounded; pale band: "
+    "within the near-optimal tolerance of the best; dashed line with squares: the edge of "
+    "trainability. Click a cell, or pick it with the drop-downs or the arrow keys, to see its learning curves "
     "below."
 )
 #: Configuration columns that a cell's own facts, or the seed, tell already.

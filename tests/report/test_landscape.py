@@ -422,7 +422,9 @@ def test_the_notes_count(info, messy):
         "their small-batch side less than half of the best cell's height above chance is left.",
     ]
     if censored := sum(p.censored for p in law.peaks):
-        expected.append(f"{censored} of 6 peaks may lie outside the sampled batch sizes (hollow).")
+        expected.append(
+            f"{censored} of 6 peaks may lie outside the sampled batch sizes (black inside)."
+        )
     assert list(info.notes) == expected
     assert status["failed"] == 4
 

@@ -54,7 +54,7 @@ class TestThroughput:
             (pytest.approx(120), 64),
         ]
         assert [b.per_minute for b in info.bins] == pytest.approx([32.0] * 8)
-        assert info.answer == "64 trials in 2 minutes of training time, a median of 32 a minute."
+        assert info.answer == "64 trials in 2 minutes, a median of 32 a minute."
         assert (info.unit, info.pauses, info.notes) == ("minutes", (), ())
         assert info.points[1].at == "2026-03-01 12:01:00"
 
@@ -80,8 +80,7 @@ class TestThroughput:
         assert info.points[-1].at == "2026-03-01 14:02:00"
         assert info.pauses == (pytest.approx(60),)
         assert info.answer == (
-            "32 trials in 2 minutes of training time, a median of 16 a minute; 1 pause between "
-            "runs left out."
+            "32 trials in 2 minutes, a median of 16 a minute; 1 pause between runs left out."
         )
         assert info.notes == (
             "Nothing was trained during 1 pause of 2 hours in all: they are cut out of the time, "
@@ -134,7 +133,7 @@ class TestThroughput:
 
     def test_one_trial(self):
         info = throughput_info(_trials([(3, 3, 1, "a", "cpu")]))
-        assert info.answer == "1 trial in 3 seconds of training time, a median of 20 a minute."
+        assert info.answer == "1 trial in 3 seconds, a median of 20 a minute."
         assert len(throughput_panels(info)) == 2
 
     def test_trials_that_do_not_say_how_long_they_took_have_no_rate(self):
