@@ -24,8 +24,8 @@ _CAPTION = (
     "where the smooth curve is not fitted and where there is no result. Round points: each row's "
     "best batch size with its 95 % interval, black inside where it is only bounded; pale band: "
     "within the near-optimal tolerance of the best; dashed line with squares: the edge of "
-    "trainability. Click a cell, or pick it with the drop-downs or the arrow keys, to see its learning curves "
-    "below."
+    "trainability. Click a cell, or pick it with the drop-downs or the arrow keys, to see its "
+    "learning curves below."
 )
 #: Configuration columns that a cell's own facts, or the seed, tell already.
 _TOLD = {"learning_rate", "momentum", "train_size", "batch_size", "seed"}
