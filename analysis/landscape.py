@@ -110,6 +110,14 @@ class Group:
         always = tuple((name, getattr(self, name)) for name in _GROUP_COLUMNS)
         return always + self.settings
 
+    def rows_of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Those rows of a table of configurations that belong to the group; nulls are equal."""
+        same = pd.Series(True, index=frame.index)
+        for name, value in self.columns():
+            column = frame[name]
+            same &= column.isna() if pd.isna(value) else column == value
+        return frame[same]
+
 
 @dataclass(frozen=True)
 class Counts:

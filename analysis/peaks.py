@@ -96,11 +96,7 @@ def find_peaks(
 
 def _incomplete(group: Group, missing: pd.DataFrame) -> frozenset[tuple[float, float, int]]:
     """The conditions of a group that still lack planned trials."""
-    same = np.ones(len(missing), dtype=bool)
-    for name, value in group.columns():
-        column = missing[name]
-        same &= (column.isna() if pd.isna(value) else column == value).to_numpy(bool)
-    rows = missing.loc[same, list(CONDITION_COLUMNS)].itertuples(index=False)
+    rows = group.rows_of(missing)[list(CONDITION_COLUMNS)].itertuples(index=False)
     return frozenset((float(eps), float(m), int(n)) for eps, m, n in rows)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from analysis.charts.common import plural
 from analysis.claim import Claim
 from analysis.correlation import CorrelationTable
-from analysis.landscape import Group, Landscape
+from analysis.landscape import Landscape
 from analysis.provenance import Provenance
 from analysis.report.claims_section import claims_section
 from analysis.report.collapse_section import collapse_section
@@ -98,6 +98,7 @@ def contents(study: Study) -> Contents:
     rows = [found for _, found in landscape.groups()][: len(scaling.laws)]
     shown = _most_trials(rows)
     laws = [scaling.laws[i] for i in shown]
+    missing = None if landscape.planned is None else landscape.missing()
     total = sum(len(rows[i]) for i in shown)
     curve_bytes = _curve_bytes(sum(len(p.cells) for law in laws for p in law.peaks))
     groups = tuple(
@@ -107,7 +108,7 @@ def contents(study: Study) -> Contents:
             sections=_sections(
                 law,
                 trials=rows[i],
-                missing=_missing_of(landscape, law.group),
+                missing=None if missing is None else law.group.rows_of(missing),
                 curves=study.curves,
                 most_bytes=curve_bytes * len(rows[i]) // max(1, total),
             ),
@@ -153,18 +154,6 @@ def _sections(
         collapse_section(law),
         runs_section(trials, curves),
     )
-
-
-def _missing_of(landscape: Landscape, group: Group) -> pd.DataFrame | None:
-    """The group's planned configurations without a result; None where nothing was planned."""
-    if landscape.planned is None:
-        return None
-    absent = landscape.missing()
-    here = pd.Series(True, index=absent.index)
-    for name, value in group.columns():
-        unknown = value is None or value != value
-        here &= absent[name].isna() if unknown else absent[name] == value
-    return absent[here]
 
 
 def _most_trials(rows: Sequence[pd.DataFrame]) -> list[int]:

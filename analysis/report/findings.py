@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from analysis.charts.common import interval, listed, number, percent, plural
+from analysis.charts.peaks_sentences import with_peak
 from analysis.correlation import CorrelationTable
 from analysis.correlation.groups import BATCH_SIZE, LEARNING_RATE, RATIO, SIGNIFICANCE
 from analysis.correlation.regime import FALLS, RISES, TURNS, UNDECIDED, Regime
@@ -15,7 +16,7 @@ from analysis.law.condition import AXES, PREDICTED
 from analysis.law.exponent import Exponent
 from analysis.peak import Peak
 from analysis.peaks import PEAK_LEVEL
-from analysis.report.groups import condition_text, short_labels, strongest, with_peak
+from analysis.report.groups import condition_text, short_labels, strongest
 from analysis.report.recommendation import (
     best_cell,
     best_peak,

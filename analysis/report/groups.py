@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from analysis.charts.common import labels, number
+from analysis.charts.peaks_sentences import with_peak
 from analysis.landscape import Group
 from analysis.peak import Peak
-from analysis.peaks import PEAK_LEVEL
 from analysis.scaling_fit import ScalingFit
 
 AXIS_NAMES: Mapping[str, str] = {
@@ -77,8 +77,3 @@ def axis_labels(axis: str, values: Iterable[float]) -> dict[float, str]:
 def strongest(laws: Sequence[ScalingFit]) -> list[ScalingFit]:
     """The laws in the order of how much they rest on: conditions in the fit, then with a peak."""
     return sorted(laws, key=lambda law: (-law.n_conditions, -len(with_peak(law.peaks))))
-
-
-def with_peak(peaks: Sequence[Peak]) -> list[Peak]:
-    """The conditions in which accuracy rises and then falls, by the peak test."""
-    return [p for p in peaks if p.peak_p < PEAK_LEVEL and not p.censored]
