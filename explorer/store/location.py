@@ -15,6 +15,8 @@ from pyarrow import fs
 from explorer.errors import EnvironmentFailure, InputError
 
 FOLDERS = ("plans", "trials", "curves", "tmp")
+#: Made when they are needed: a store of an earlier version has none.
+OPTIONAL_FOLDERS = ("notes", "checkpoints")
 
 #: Schemes whose files become visible only when complete, so that a plain put is atomic.
 _ATOMIC_PUT = ("s3", "gs", "gcs", "abfs", "abfss", "fsspec+", "mock")
@@ -94,13 +96,21 @@ class Location:
             for folder in FOLDERS:
                 self.filesystem.create_dir(self.path(folder), recursive=True)
 
+    def make_folder(self, folder: str) -> None:
+        """Make one of the optional folders of a store that is there."""
+        if self.is_local:
+            # Not makedirs: a store that is gone must not come back as an empty one.
+            with self._io("written"), contextlib.suppress(FileExistsError):
+                os.mkdir(self.path(folder))
+
     def list(self, folder: str) -> dict[str, int]:
         """The files of a folder, by name in alphabetical order, with their sizes in bytes.
 
         Hidden files (`.nfs*`, `.DS_Store`) are left out.
         """
         # An object store has no empty folders; a local folder that is missing is a lost store.
-        selector = fs.FileSelector(self.path(folder), allow_not_found=not self.is_local)
+        optional = folder in OPTIONAL_FOLDERS or not self.is_local
+        selector = fs.FileSelector(self.path(folder), allow_not_found=optional)
         with self._io("read"):
             infos = self.filesystem.get_file_info(selector)
         files = ((i.base_name, i.size) for i in infos if i.type == fs.FileType.File)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from explorer.errors import InputError
+from explorer.store import notes as note_files
 from explorer.store import plans as plan_files
 from explorer.store.compaction import CompactionReport, compact
 from explorer.store.location import Location
@@ -95,6 +96,18 @@ class Store:
     ) -> None:
         """Publish the complete trials of one pack in one atomic act; see `publish_pack`."""
         publish_pack(self._location, pack_id=pack_id, attempt=attempt, trials=trials, curves=curves)
+
+    def write_note(self, kind: str, name: str, values: Mapping[str, Any]) -> None:
+        """Write a small JSON document, in the place of an earlier one of this kind and name."""
+        note_files.write_note(self._location, kind, name, values)
+
+    def read_notes(self, kind: str) -> dict[str, dict[str, Any]]:
+        """All notes of a kind, by name."""
+        return note_files.read_notes(self._location, kind)
+
+    def delete_note(self, kind: str, name: str) -> None:
+        """Delete a note; one that is already gone is well."""
+        note_files.delete_note(self._location, kind, name)
 
     def write_plan(self, plan: Plan) -> None:
         """Write a plan; an identical one (study, trial ids, source) adds no file."""
