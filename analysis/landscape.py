@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.results_file import read_results_file
+from analysis.stored_values import sensible_rows
 from analysis.training_runs import one_row_a_run
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
 
@@ -155,10 +156,14 @@ class Landscape:
         Raises:
             ExplorerError: what the store raises.
         """
-        trials, notes = one_row_a_run(_conform(store.trials(study=study).to_pandas()), _TRIAL_KEY)
-        planned = _conform(store.planned(study).to_pandas())[list(CONFIGURATION_COLUMNS)]
+        found, notes = sensible_rows(_conform(store.trials(study=study).to_pandas()), "trials")
+        trials, observed_twice = one_row_a_run(found, _TRIAL_KEY)
+        planned, strange = sensible_rows(
+            _conform(store.planned(study).to_pandas()), "planned trials"
+        )
+        planned = planned[list(CONFIGURATION_COLUMNS)]
         planned = planned.drop_duplicates(list(_TRIAL_KEY), ignore_index=True)
-        notes += _data_changed(trials)
+        notes += [*observed_twice, *strange, *_data_changed(trials)]
         return cls(trials, store.location, study, planned, tuple(notes))
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from explorer.trial import checked_value
 
 #: Values on one axis; more are a slip of the pen.
 MOST_VALUES = 100_000
+#: Values that an axis may list: seeds are the longest ones.
+_MOST_LISTED = 5_000_000
+#: Octaves of a grid: 2 to a higher power is no float.
+_MOST_OCTAVES = 1023
 
 
 class LogGrid(tuple[float, ...]):
@@ -43,7 +47,11 @@ def log_grid(low: float, high: float, *, per_octave: float = 2) -> LogGrid:
     _positive("log_grid", low=low, high=high, per_octave=per_octave)
     if high < low:
         raise InputError(f"log_grid: high must be at least low {low!r}, not {high!r}.")
-    count = _bounded("log_grid", math.log2(high) - math.log2(low), per_octave)
+    low, high = float(low), float(high)  # numpy's own numbers may be too short to go on from
+    octaves = math.log2(high) - math.log2(low)
+    if octaves > _MOST_OCTAVES:
+        raise InputError(f"log_grid: {high!r} lies {octaves:.0f} octaves above {low!r}, too many.")
+    count = _bounded("log_grid", octaves, per_octave)
     return LogGrid(float(f"{low * 2 ** (k / per_octave):.12g}") for k in range(count))
 
 
@@ -150,7 +158,7 @@ def window(
     for name, factor in (("below", below), ("above", above)):
         if factor < 1:
             raise InputError(f"window: {name} must be at least 1, not {factor!r}.")
-    if alternate_offset != 0:
+    if not (isinstance(alternate_offset, int | float) and alternate_offset == 0):
         _positive("window", alternate_offset=alternate_offset)
     if not callable(center):
         _positive("window", center=center)
@@ -173,11 +181,12 @@ def axis_values(keyword: str, field: str, given: object) -> tuple[Any, ...]:
             raise InputError(f"{keyword} must be a flat list, not an array of shape {given.shape}.")
         given = given.tolist()
     if given is None or isinstance(given, str | int | float | np.generic):
-        listed: Iterable[object] = [given]
+        listed: Sequence[object] = [given]
     elif isinstance(given, list | tuple | range):
         listed = given
     else:
         raise InputError(f"{keyword} must be a value or a list of values, not {given!r}.")
+    _countable(keyword, listed)
     values: dict[Any, None] = {}
     for value in listed:
         if isinstance(given, LogGrid) and field in ("batch_size", "train_size", "validation_size"):
@@ -235,8 +244,22 @@ def _positive(what: str, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number):
             raise InputError(f"{what}: {name} must be a number, not {value!r}.")
-        if not (math.isfinite(value) and value > 0):
+        try:
+            good = math.isfinite(value) and value > 0
+        except OverflowError:  # a whole number that no float can hold, nor perhaps be written out
+            raise InputError(f"{what}: {name} must be finite, not a number that large.") from None
+        if not good:
             raise InputError(f"{what}: {name} must be above 0, not {value!r}.")
+
+
+def _countable(keyword: str, listed: Sequence[object]) -> None:
+    """Refuse a list so long that going through it would take all memory: `range(10**12)`."""
+    try:
+        count: float = len(listed)
+    except OverflowError:
+        count = math.inf
+    if count > _MOST_LISTED:
+        raise InputError(f"{keyword} lists {count:.3g} values, above {_MOST_LISTED}.")
 
 
 def _bounded(what: str, octaves: float, per_octave: float) -> int:

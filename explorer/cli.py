@@ -25,6 +25,7 @@ from explorer.cli_app import (
     app,
     command_line,
     log_to_stderr,
+    one_line,
     open_store,
     print_result,
 )
@@ -70,9 +71,18 @@ def run(
         str | None, typer.Option(help="A running Ray cluster: auto, or HOST:PORT.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    cpus_per_pack: Annotated[
+        float | None, typer.Option(help="Cores set aside for each pack; 1 by default.")
+    ] = None,
+    gpus_per_pack: Annotated[
+        float | None, typer.Option(help="GPUs for each pack, as 0.25: four share one.")
+    ] = None,
     fresh_actors: Annotated[
         bool, typer.Option("--fresh-actors", help="A new worker process for each pack.")
     ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between two checkpoints of a long pack.")
+    ] = 60.0,
     data_root: Annotated[
         str | None, typer.Option(help="Folder of torchvision's data files.")
     ] = None,
@@ -106,7 +116,10 @@ def run(
             pack_size=pack_size,
             address=address,
             device=device,
+            cpus_per_pack=cpus_per_pack,
+            gpus_per_pack=gpus_per_pack,
             fresh_actors=fresh_actors,
+            checkpoint_every=checkpoint_every,
             data_root=data_root,
             progress=progress_for(quiet=quiet),
         )
@@ -162,7 +175,8 @@ def show(
     record = trial_record(open_store(store), trial_id)
 
     def text() -> str:
-        lines = [f"{k:20} {v}" for k, v in record.trial.items() if v not in (None, "")]
+        given = {k: v for k, v in record.trial.items() if v not in (None, "")}
+        lines = [f"{k:20} {one_line(str(v))}" for k, v in given.items()]
         header = ("step", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
         lines += ["", "".join(f"{name:>16}" for name in header)]
         lines += [
@@ -258,11 +272,22 @@ def _dry_run_text(plan: Any) -> str:
 def _run_text(summary: RunSummary, store: str, study: str) -> str:
     from explorer.progress import clock
 
-    done = summary.already_done + summary.trained
+    done = summary.already_done + summary.trained + summary.elsewhere
+    elsewhere = f", {summary.elsewhere} by another run meanwhile" if summary.elsewhere else ""
     lines = [
         f"{done} of {summary.planned} trials are done: {summary.trained} in this run of "
-        f"{clock(summary.seconds)} ({summary.diverged} diverged), {summary.already_done} before."
+        f"{clock(summary.seconds)} ({summary.diverged} diverged){elsewhere}, "
+        f"{summary.already_done} before."
     ]
+    if summary.retried:
+        packs = "pack was" if summary.retried == 1 else "packs were"
+        lines.append(f"{summary.retried} {packs} tried again because a worker died.")
+    if summary.resumed:
+        packs = "pack" if summary.resumed == 1 else "packs"
+        lines.append(f"{summary.resumed} {packs} went on from a checkpoint.")
+    if summary.split:
+        packs = "pack" if summary.split == 1 else "packs"
+        lines.append(f"{summary.split} {packs} did not fit into memory and were cut.")
     if summary.failed:
         trials = "trial" if summary.failed == 1 else "trials"
         lines.append(f"{summary.failed} {trials} failed; the log says why: {summary.log_file}")
@@ -306,5 +331,5 @@ def main() -> None:
 
 
 def _complain(sentence: str, code: int) -> int:
-    typer.echo(f"explorer: {sentence}", err=True)
+    typer.echo(f"explorer: {one_line(sentence)}", err=True)
     return code

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from explorer.interruption import INTERRUPTED as INTERRUPTED
+
 if TYPE_CHECKING:
     from explorer.store import Store
 
-INTERRUPTED = 130
 DEFAULT_STORE = "./explorer-store"
 DEFAULT_METRIC = "test_accuracy"
 #: Percentage points.
@@ -86,6 +87,17 @@ def command_line(
     return shlex.join(words)
 
 
+def one_line(text: str) -> str:
+    """The text as one line of at most 1,500 characters that no terminal obeys."""
+    plain = " ".join(text.split())
+    if not plain.isprintable():
+        plain = "".join(
+            letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+            for letter in plain
+        )
+    return plain if len(plain) <= 1500 else f"{plain[:1000]} ... {plain[-400:]}"
+
+
 def print_result(result: Any, as_json: bool, text: Callable[[], str]) -> None:
     """Print a result as JSON or as text."""
     if as_json:
@@ -101,6 +113,14 @@ def _dump(result: Any) -> None:
     typer.echo(json.dumps(plain(result), indent=2, allow_nan=False))
 
 
+class _OneLineEach(logging.Formatter):
+    """Shows messages as `one_line` does: they may quote the names of anybody's files."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's own name)
+        lines = record.getMessage().splitlines() if record.levelno < logging.WARNING else None
+        return "\n".join(map(one_line, lines or [record.getMessage()]))
+
+
 def log_to_stderr(verbose: int, quiet: bool) -> None:
     """Send our own log, and with -v other packages' warnings, to the terminal."""
     level = (
@@ -108,7 +128,7 @@ def log_to_stderr(verbose: int, quiet: bool) -> None:
     )
     handler = logging.StreamHandler()
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_OneLineEach())
     logging.captureWarnings(True)  # other packages' warnings are shown with -v
     for name in ("explorer", "analysis", "py.warnings"):
         logger = logging.getLogger(name)

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+#: What a process exits with that the user interrupted.
+INTERRUPTED = 130
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

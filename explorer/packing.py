@@ -6,11 +6,17 @@ import hashlib
 import heapq
 import itertools
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from explorer.cores import available_cores as available_cores  # benchmarks import it from here
+from explorer.cost_model import CostModel as CostModel
+from explorer.cost_model import Workload as Workload
+from explorer.cost_model import Workloads as Workloads
+from explorer.cost_model import member_bytes, shared_bytes
+from explorer.cost_model import workload_of as workload_of
 from explorer.errors import InputError
 from explorer.trial import Configuration
 
@@ -22,8 +28,32 @@ PACKS_PER_SLOT = 4
 MIN_MEMBERS = 8
 #: Bytes that one step of a pack may hold for its batches, [K, B, values] in float32.
 MAX_BATCH_BYTES = 512 * 2**20
+#: Bounds on a pack's cost that are tried, in even shares of the work: 1 is a slot's whole share.
+_SHARES = (0.5, 1, 2, 4, 8, 16, 32)
 
 Shape = tuple[str, str, str, str, int, int, str, int, int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class PackLimits:
+    """How many members packs may have for their memory.
+
+    Attributes:
+        batch_bytes: bytes that one step of a pack may hold.
+        learnt: the most members of a shape, by its `shape_key`, where runs found it out.
+    """
+
+    batch_bytes: int = MAX_BATCH_BYTES
+    learnt: Mapping[str, int] = field(default_factory=dict)
+
+    def most_members(self, configuration: Configuration, workload: Workload) -> int:
+        """Return how many trials of this shape a pack may have; at least 1."""
+        c = configuration
+        free = self.batch_bytes - shared_bytes(c.batch_size, workload)
+        most = free // max(1, member_bytes(c.batch_size, workload))
+        if self.learnt:
+            most = min(most, self.learnt.get(shape_key(c), most))
+        return max(1, most)
 
 
 def shape_of(configuration: Configuration) -> Shape:
@@ -47,84 +77,10 @@ def shape_of(configuration: Configuration) -> Shape:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What the cost of a trial depends on beside its configuration.
-
-    Attributes:
-        multiply_adds: of one sample's forward pass.
-        test_size: samples of the test set.
-        sample_values: numbers that a step holds for each sample: its inputs and its layers'.
-    """
-
-    multiply_adds: int = 10_000
-    test_size: int = 10_000
-    sample_values: int = 1_000
-
-
-def workload_of(
-    model: str, multiply_adds: int, test_size: int, input_shape: Sequence[int] = ()
-) -> Workload:
-    """Return a model's workload; unknown (0) multiply-adds are taken to be the generic ones.
-
-    A convolution's multiply-add takes some five times a matrix product's on a CPU, unfolding and
-    memory traffic included.
-    """
-    adds = multiply_adds or Workload().multiply_adds
-    convolution = model.startswith("cnn")
-    return Workload(
-        adds * 5 if convolution else adds, test_size, _sample_values(model, adds, input_shape)
-    )
-
-
-def _sample_values(model: str, multiply_adds: int, input_shape: Sequence[int]) -> int:
-    """Numbers that a stacked step holds for each sample; rather too many than too few."""
-    inputs = math.prod(input_shape)
-    family, _, text = model.partition("-")
-    if family == "cnn2d":  # members train one by one: only the gathered inputs are stacked
-        return inputs
-    sizes = [int(size) for size in text.split("-") if size.isdecimal()]
-    if family == "mlp":
-        return inputs + 2 * sum(sizes)  # values and their gradients
-    if family == "cnn1d" and sizes:
-        # An unfolded layer has `multiply_adds / channels` values, and it is kept for the gradient.
-        return inputs + multiply_adds // min(sizes) + 2 * inputs * max(sizes)
-    return 4 * inputs + Workload().sample_values  # a user's model, of which nothing is known
-
-
-#: Workload of each (data set, model) of a sweep.
-Workloads = Mapping[tuple[str, str], Workload]
-
-
-@dataclass(frozen=True, slots=True)
-class CostModel:
-    """Seconds on one core, from measured constants; good to a factor of about two elsewhere.
-
-    Attributes:
-        member_step: s, one member's share of a stacked step, whatever the batch.
-        step_multiply_add: s, a multiply-add of the forward pass with its backward pass.
-        evaluation_multiply_add: s, a multiply-add of a forward pass over many samples.
-        stacked_step: s, what one stacked step costs whatever the number of members.
-        pack: s, starting a pack on a running worker, and publishing it.
-    """
-
-    member_step: float = 9e-6
-    step_multiply_add: float = 9e-11
-    evaluation_multiply_add: float = 6e-11
-    stacked_step: float = 120e-6
-    pack: float = 0.06
-
-    def trial_seconds(self, configuration: Configuration, workload: Workload) -> float:
-        """Return what one more member adds to its pack, in seconds."""
-        c = configuration
-        step = self.member_step + self.step_multiply_add * c.batch_size * workload.multiply_adds
-        samples = c.train_size + c.validation_size + workload.test_size
-        evaluation = samples * workload.multiply_adds * self.evaluation_multiply_add
-        return c.steps * step + c.evaluations * evaluation
-
-    def shared_seconds(self, longest_steps: int) -> float:
-        """Return what a pack costs beside its members' shares, in seconds."""
-        return self.pack + longest_steps * self.stacked_step
+def shape_key(configuration: Configuration) -> str:
+    """Sixteen hexadecimal digits of the hash of `shape_of`, the same in every process."""
+    text = "\0".join(map(repr, shape_of(configuration)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +105,7 @@ def make_packs(
     *,
     workloads: Workloads | None = None,
     costs: CostModel | None = None,
+    limits: PackLimits | None = None,
 ) -> list[Pack]:
     """Divide trials into packs, the costliest first.
 
@@ -156,7 +113,7 @@ def make_packs(
     tried, and the plan that the slots would finish first is taken: large packs share the cost
     of a stacked step, small ones leave no slot idle at the end. With enough trials there are at
     least `PACKS_PER_SLOT` packs for each slot. Whatever else is wanted, a pack has only as many
-    members as keep a step's batches below `MAX_BATCH_BYTES`, or one.
+    members as `limits` allow, or one.
 
     Args:
         configurations: the trials; a repeated one is packed once.
@@ -165,6 +122,7 @@ def make_packs(
             every pack but the last of its shape has exactly that many, if memory allows.
         workloads: of each (data set, model); a generic one where it is missing.
         costs: the cost model.
+        limits: memory; by default batches below `MAX_BATCH_BYTES`.
 
     Returns:
         The packs, costliest first; their members are the trials, each once.
@@ -172,24 +130,66 @@ def make_packs(
     Raises:
         InputError: `pack_size` or `slots` is below 1.
     """
+    costs = costs or CostModel()
+    groups, members = _grouped(configurations, workloads or {}, costs, limits or PackLimits())
+    return [
+        pack_of(members[part.group][part.first : part.last], part.cost)
+        for part in divide(groups, slots, pack_size, costs)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lengths and costs of the trials of one shape, the longest first.
+
+    Attributes:
+        steps: SGD steps of each trial, [n], falling.
+        seconds: what each trial adds to its pack, [n].
+        most: members that fit into memory together.
+    """
+
+    steps: Sequence[int]
+    seconds: Sequence[float]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A pack before its members have names: trials first..last-1 of a group, and their cost."""
+
+    group: int
+    first: int
+    last: int
+    cost: float
+
+
+def divide(
+    groups: Sequence[Group], slots: int, pack_size: int | None, costs: CostModel
+) -> list[Part]:
+    """Divide groups into packs as `make_packs` says, the costliest first.
+
+    Raises:
+        InputError: `pack_size` or `slots` is below 1.
+    """
     for name, value in (("pack_size", pack_size), ("slots", slots)):
         if value is not None and value < 1:
             raise InputError(f"{name} must be at least 1, not {value}.")
-    costs = costs or CostModel()
-    groups = _grouped(configurations, workloads or {}, costs)
-    total = sum(member.cost for group in groups for member in group.members)
-    count = sum(len(group.members) for group in groups)
+    count = sum(len(group.steps) for group in groups)
     if not count:
         return []
     if pack_size is not None:
-        return _packs(_plan(groups, pack_size, float("inf"), costs))
+        return _plan(groups, pack_size, math.inf, costs)
+    total = sum(itertools.chain.from_iterable(group.seconds for group in groups))
     wanted = PACKS_PER_SLOT * slots if count >= PACKS_PER_SLOT * slots * MIN_MEMBERS else 1
-    plans = [
-        _plan(groups, DEFAULT_PACK_SIZE, total / (slots * share), costs)
-        for share in (1 / slots, 0.5, 1, 2, 4, 8, 16, 32)
-    ]
-    enough = [plan for plan in plans if len(plan) >= wanted] or [max(plans, key=len)]
-    return _packs(min(enough, key=lambda plan: _badness([cost for cost, _ in plan], slots)))
+    best, most_packs = (math.inf, list[Part]()), list[Part]()
+    for share in (1 / slots, *_SHARES):
+        plan = _plan(groups, DEFAULT_PACK_SIZE, total / (slots * share), costs)
+        if len(plan) > len(most_packs):
+            most_packs = plan
+        badness = _badness([part.cost for part in plan], slots)
+        if len(plan) >= wanted and badness < best[0]:
+            best = badness, plan
+    return best[1] or most_packs
 
 
 def _badness(costs: Sequence[float], slots: int) -> float:
@@ -197,7 +197,7 @@ def _badness(costs: Sequence[float], slots: int) -> float:
     return makespan(costs, slots) + 0.02 * sum(costs) / slots
 
 
-def makespan(costs: Sequence[float], slots: int) -> float:
+def makespan(costs: Iterable[float], slots: int) -> float:
     """Return when the last slot is done, packs being taken in order by whichever slot is free."""
     free = [0.0] * slots
     for cost in costs:
@@ -207,89 +207,89 @@ def makespan(costs: Sequence[float], slots: int) -> float:
 
 def pack_of(configurations: Sequence[Configuration], cost: float = 0.0) -> Pack:
     """Return the pack of these members, which must have one shape."""
-    ids = ",".join(configuration.trial_id for configuration in configurations)
+    ids = ",".join([configuration.trial_id for configuration in configurations])
     pack_id = hashlib.sha256(ids.encode()).hexdigest()[:16]
     return Pack(pack_id, tuple(configurations), cost)
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    configuration: Configuration
-    steps: int
-    cost: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Members of one shape, and how many of them fit into memory together."""
-
-    members: list[_Member]
-    most: int
-
-
 def _grouped(
-    configurations: Iterable[Configuration], workloads: Workloads, costs: CostModel
-) -> list[_Group]:
-    """Members by shape, the longest first and otherwise in the order they came in."""
-    groups: dict[Shape, list[_Member]] = defaultdict(list)
+    configurations: Iterable[Configuration],
+    workloads: Workloads,
+    costs: CostModel,
+    limits: PackLimits,
+) -> tuple[list[Group], list[list[Configuration]]]:
+    """Groups and their members, the longest first and otherwise in the order they came in."""
+    members: dict[Shape, list[Configuration]] = {}
     most: dict[Shape, int] = {}
+    seconds: dict[object, float] = {}  # by cell: its seeds cost the same
+    by_cell: dict[object, list[Configuration]] = {}
     generic = Workload()
     for configuration in dict.fromkeys(configurations):
-        workload = workloads.get((configuration.dataset, configuration.model), generic)
-        cost = costs.trial_seconds(configuration, workload)
-        member = _Member(configuration, configuration.steps, cost)
-        shape = shape_of(configuration)
-        groups[shape].append(member)
-        most[shape] = most_members(configuration, workload)
-    return [
-        _Group(sorted(group, key=lambda member: -member.steps), most[shape])
-        for shape, group in groups.items()
+        cell = configuration.cell
+        if cell not in by_cell:
+            workload = workloads.get((configuration.dataset, configuration.model), generic)
+            seconds[cell] = costs.trial_seconds(configuration, workload)
+            shape = shape_of(configuration)
+            by_cell[cell] = members.setdefault(shape, [])
+            if shape not in most:
+                most[shape] = limits.most_members(configuration, workload)
+        by_cell[cell].append(configuration)
+    for group in members.values():
+        group.sort(key=lambda configuration: -configuration.cell.steps)
+    groups = [
+        Group(
+            [configuration.cell.steps for configuration in group],
+            [seconds[configuration.cell] for configuration in group],
+            most[shape],
+        )
+        for shape, group in members.items()
     ]
+    return groups, list(members.values())
 
 
 def most_members(configuration: Configuration, workload: Workload) -> int:
-    """Return how many trials of this shape a pack may have for its memory; at least 1."""
-    each = configuration.batch_size * workload.sample_values * 4
-    return max(1, MAX_BATCH_BYTES // max(1, each))
+    """Return how many trials of this shape a pack may have by default; at least 1."""
+    return PackLimits().most_members(configuration, workload)
 
 
-_Plan = list[tuple[float, list[_Member]]]
-
-
-def _plan(groups: list[_Group], size: int, largest: float, costs: CostModel) -> _Plan:
-    """Costs and members of packs of at most `size` members and about `largest` seconds."""
-    plan = [
-        (
-            sum(member.cost for member in members) + costs.shared_seconds(members[0].steps),
-            members,
+def _plan(groups: Sequence[Group], size: int, largest: float, costs: CostModel) -> list[Part]:
+    """Packs of at most `size` members and about `largest` seconds, the costliest first."""
+    parts = [
+        Part(
+            number,
+            first,
+            last,
+            sum(group.seconds[first:last]) + costs.shared_seconds(group.steps[first]),
         )
-        for group in groups
-        for members in _cut(group.members, min(size, group.most), largest)
+        for number, group in enumerate(groups)
+        for first, last in _cut(group, min(size, group.most), largest)
     ]
-    return sorted(plan, key=lambda pack: -pack[0])
+    return sorted(parts, key=lambda part: -part.cost)
 
 
-def _packs(plan: _Plan) -> list[Pack]:
-    return [pack_of([member.configuration for member in members], cost) for cost, members in plan]
-
-
-def _cut(group: list[_Member], size: int, largest: float) -> list[list[_Member]]:
-    """Consecutive runs of members of about even cost, cut further where one has too many."""
-    total = sum(member.cost for member in group)
+def _cut(group: Group, size: int, largest: float) -> list[tuple[int, int]]:
+    """Consecutive runs of about even cost, cut further where one has too many: first and end."""
+    n = len(group.steps)
     if math.isinf(largest):
-        return [group[i : i + size] for i in range(0, len(group), size)]
+        return [(first, min(first + size, n)) for first in range(0, n, size)]
+    total = sum(group.seconds)
     if not total:
-        return _even_parts(group, size)
-    runs = max(math.ceil(total / largest), math.ceil(len(group) / size))
-    by_run: dict[int, list[_Member]] = defaultdict(list)
-    before = 0.0
-    for member in group:
-        by_run[int((before + member.cost / 2) / total * runs)].append(member)
-        before += member.cost
-    return [part for run in by_run.values() for part in _even_parts(run, size)]
+        return _even_parts(0, n, size)
+    runs = max(math.ceil(total / largest), math.ceil(n / size))
+    seconds = np.asarray(group.seconds)
+    before = np.cumsum(seconds)  # one after the other, as `sum` does
+    before = np.concatenate([[0.0], before[:-1]])
+    run = ((before + seconds / 2) / total * runs).astype(np.int64)
+    bounds = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), n]
+    return [
+        part
+        for first, last in itertools.pairwise(bounds)
+        for part in _even_parts(first, last, size)
+    ]
 
 
-def _even_parts(run: list[_Member], size: int) -> list[list[_Member]]:
-    parts = math.ceil(len(run) / size)
-    bounds = [round(i * len(run) / parts) for i in range(parts + 1)]
-    return [run[low:high] for low, high in itertools.pairwise(bounds)]
+def _even_parts(first: int, last: int, size: int) -> list[tuple[int, int]]:
+    n = last - first
+    parts = math.ceil(n / size)
+    bounds = [first + round(i * n / parts) for i in range(parts + 1)]
+    return list(itertools.pairwise(bounds))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cores import available_cores
+from explorer.cost_model import Workload, Workloads, counted_workload, workload_of
 from explorer.datasets import dataset_info
-from explorer.models import multiply_adds
-from explorer.packing import Pack, Workloads, make_packs, makespan, workload_of
+from explorer.model_numbers import model_numbers
+from explorer.packing import Pack, make_packs, makespan
 from explorer.request import check_address, check_device
 from explorer.store import Plan, Store, plan_table
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
@@ -107,7 +108,7 @@ def existing_store(store: Store | str) -> Store | None:
 
 def planned_trials(loaded: LoadedSpace, limit: int | None) -> list[Configuration]:
     """The first `limit` trials of a space in canonical order, or all."""
-    return list(itertools.islice(loaded.space.configurations(), limit))
+    return loaded.space.configurations(limit)
 
 
 def plan_of(loaded: LoadedSpace, study: str, planned: list[Configuration]) -> Plan:
@@ -127,16 +128,37 @@ def missing_trials(planned: list[Configuration], store: Store) -> list[Configura
     return [c for c in planned if statuses.get(c.trial_id, FAILED) not in FINISHED]
 
 
-def workloads_of(loaded: LoadedSpace, configurations: list[Configuration]) -> Workloads:
-    """Each (data set, model)'s cost, from sizes that are known without the data."""
+def workloads_of(
+    loaded: LoadedSpace, configurations: Iterable[Configuration], *, on_gpu: bool = False
+) -> Workloads:
+    """Each (data set, model)'s cost, from sizes that are known without the data.
+
+    Args:
+        loaded: the search-space file.
+        configurations: trials, or cells, that name them.
+        on_gpu: there a built-in convolution's multiply-add takes as long as any other.
+
+    Raises:
+        InputError: a model does not fit its data.
+    """
     space = loaded.space
-    workloads = {}
+    workloads: dict[tuple[str, str], Workload] = {}
     for dataset, model in dict.fromkeys((c.dataset, c.model) for c in configurations):
         info = dataset_info(dataset, factories=space.dataset_factories)
-        adds = 0
-        if model not in space.model_factories:
-            adds = multiply_adds(model, info.input_shape, info.n_classes)
-        workloads[dataset, model] = workload_of(model, adds, info.test_size, info.input_shape)
+        factory = space.model_factories.get(model)
+        numbers = model_numbers(model, info.input_shape, info.n_classes, factory)
+        if factory is not None and numbers.multiply_adds:
+            workload = counted_workload(numbers, info.test_size, info.input_shape)
+        else:
+            workload = workload_of(
+                model,
+                numbers.multiply_adds,
+                info.test_size,
+                info.input_shape,
+                parameters=numbers.parameters,
+                on_gpu=on_gpu,
+            )
+        workloads[dataset, model] = workload
     return workloads
 
 

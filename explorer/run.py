@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
-from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explorer import __version__, ray_environment
-from explorer.datasets import Dataset, load_dataset
+from explorer import __version__
+from explorer.datasets import load_dataset
+from explorer.execution import Execution, Inputs, Request
 from explorer.interruption import Interruption
-from explorer.pack_queue import Counts, PackQueue
-from explorer.packing import (
-    Pack,
-    Workloads,
-    make_packs,
-)
 from explorer.planning import (
     existing_store,
     missing_trials,
     plan_of,
     planned_trials,
-    predicted_run_seconds,
     workloads_of,
 )
 from explorer.progress import Progress, Silent
-from explorer.request import check_address, check_device
-from explorer.run_log import local_folder, log_file
+from explorer.request import check_address, check_device, pack_resources
+from explorer.run_log import log_file
 from explorer.store import Store
-from explorer.store.schema import COMPLETED, DIVERGED
-from explorer.store_watch import StoreWatch
-from explorer.strategies import GridStrategy
 from explorer.trial import Configuration
-from explorer.worker import failed_row, provenance
+from explorer.worker import CHECKPOINT_EVERY
+from explorer.worker_checks import driver_mark
 
 if TYPE_CHECKING:
     from explorer.space import LoadedSpace
@@ -59,6 +47,10 @@ class RunSummary:
         seconds: wall time of the whole run.
         packs: packs that this run had to do.
         predicted_seconds: what `seconds` was predicted to be; 0 when there was nothing to do.
+        elsewhere: missing trials that another run on the same store finished meanwhile.
+        retried: packs that were tried again because their worker died.
+        split: packs that were cut because they did not fit into memory.
+        resumed: packs that went on from a checkpoint.
         log_file: path of the run's log, when the store is local.
     """
 
@@ -71,6 +63,10 @@ class RunSummary:
     seconds: float = 0.0
     packs: int = 0
     predicted_seconds: float = 0.0
+    elsewhere: int = 0
+    retried: int = 0
+    split: int = 0
+    resumed: int = 0
     log_file: str | None = None
 
 
@@ -83,7 +79,10 @@ def run_study(
     pack_size: int | None = None,
     address: str | None = None,
     device: str = "cpu",
+    cpus_per_pack: float | None = None,
+    gpus_per_pack: float | None = None,
     fresh_actors: bool = False,
+    checkpoint_every: float = CHECKPOINT_EVERY,
     data_root: str | None = None,
     progress: Progress | None = None,
 ) -> RunSummary:
@@ -98,8 +97,11 @@ def run_study(
         limit: only the first trials of the plan in canonical order, whatever the store holds.
         pack_size: the largest number of trials in a pack; chosen to suit the machine by default.
         address: of a running Ray cluster; None uses this machine's cores.
-        device: `cpu`, or `cuda` for one GPU a pack.
+        device: `cpu`, or `cuda`.
+        cpus_per_pack: cores that Ray sets aside for each pack; 1 by default.
+        gpus_per_pack: GPUs for each pack on `cuda`, 1 by default; 0.25 lets four share one.
         fresh_actors: a new worker process for each pack.
+        checkpoint_every: seconds of training after which a pack is saved, again and again.
         data_root: folder of torchvision's files.
         progress: shows how far the run is; silent by default.
 
@@ -111,8 +113,10 @@ def run_study(
     """
     began = time.monotonic()
     progress = progress or Silent()
+    resources = pack_resources(device, cpus_per_pack, gpus_per_pack)
     check_device(device, address)
     check_address(address)
+    request = Request(resources, address, pack_size, fresh_actors, checkpoint_every)
     heard = partial(progress.say, "Stopping: workers finish their step; what is finished is kept.")
     with Interruption(heard) as interruption:
         planned = planned_trials(loaded, limit)
@@ -127,32 +131,18 @@ def run_study(
             seconds = time.monotonic() - began
             return RunSummary(len(planned), already_done, interrupted=True, seconds=seconds)
         opened = found if found is not None else Store.open(str(store), create=True)
-        return _run(
-            _Training(loaded, opened, missing, inputs, device, progress, interruption),
-            study=study,
-            planned=planned,
-            pack_size=pack_size,
-            address=address,
-            fresh_actors=fresh_actors,
-            began=began,
-        )
+        execution = Execution(loaded, opened, missing, inputs, request, progress, interruption)
+        return _run(execution, study=study, planned=planned, began=began)
 
 
 def _run(
-    training: _Training,
-    *,
-    study: str,
-    planned: list[Configuration],
-    pack_size: int | None,
-    address: str | None,
-    fresh_actors: bool,
-    began: float,
+    execution: Execution, *, study: str, planned: list[Configuration], began: float
 ) -> RunSummary:
     """Write the plan, train, and sum up."""
-    store, missing, interruption = training.store, training.missing, training.interruption
+    store, missing = execution.store, execution.missing
     already_done = len(planned) - len(missing)
     with log_file(store) as log:
-        store.write_plan(plan_of(training.loaded, study, planned))
+        plan = store.write_plan(plan_of(execution.loaded, study, planned))
         logger.info(
             "explorer %s, study %s: %d trials planned, %d done before",
             __version__,
@@ -165,41 +155,33 @@ def _run(
             return RunSummary(len(planned), already_done, seconds=seconds, log_file=log)
         interrupted = False
         try:
-            training.run(
-                planned=len(planned),
-                pack_size=pack_size,
-                address=address,
-                fresh_actors=fresh_actors,
-            )
+            execution.run(driver_mark(plan), len(planned))
         except KeyboardInterrupt:
             interrupted = True
-        counts = training.counts()
+        counts = execution.counts()
         done = counts.completed + counts.diverged
+        requested = execution.interruption.requested
         summary = RunSummary(
             planned=len(planned),
             already_done=already_done,
             trained=done,
             diverged=counts.diverged,
             failed=counts.failed,
-            interrupted=interrupted or (interruption.requested and done < len(missing)),
+            interrupted=interrupted or (requested and done + counts.elsewhere < len(missing)),
             seconds=time.monotonic() - began,
-            packs=training.packs,
-            predicted_seconds=training.predicted_seconds,
+            packs=execution.packs,
+            predicted_seconds=execution.predicted_seconds,
+            elsewhere=counts.elsewhere,
+            retried=counts.retried,
+            split=counts.split,
+            resumed=counts.resumed,
             log_file=log,
         )
         logger.info("%s", summary)
         return summary
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """The data of a run, and what its trials cost."""
-
-    datasets: dict[str, Dataset]
-    workloads: Workloads
-
-
-def _inputs(loaded: LoadedSpace, missing: list[Configuration], data_root: str | None) -> _Inputs:
+def _inputs(loaded: LoadedSpace, missing: list[Configuration], data_root: str | None) -> Inputs:
     """Load what the missing trials train on; it may be downloaded."""
     workloads = workloads_of(loaded, missing)  # first: it names a model that does not fit the data
     names = dict.fromkeys(configuration.dataset for configuration in missing)
@@ -207,140 +189,4 @@ def _inputs(loaded: LoadedSpace, missing: list[Configuration], data_root: str | 
     datasets = {
         name: load_dataset(name, data_root=data_root, factories=factories) for name in names
     }
-    return _Inputs(datasets, workloads)
-
-
-class _Training:
-    """Data, packs and Ray for the trials that are missing."""
-
-    def __init__(
-        self,
-        loaded: LoadedSpace,
-        store: Store,
-        missing: list[Configuration],
-        inputs: _Inputs,
-        device: str,
-        progress: Progress,
-        interruption: Interruption,
-    ) -> None:
-        self.loaded = loaded
-        self.store = store
-        self.missing = missing
-        self.interruption = interruption
-        self._inputs = inputs
-        self._device = device
-        self._progress = progress
-        self._queue: PackQueue | None = None
-        self._watch = StoreWatch(store)
-        self.packs = 0
-        self.predicted_seconds = 0.0
-
-    def run(
-        self,
-        *,
-        planned: int,
-        pack_size: int | None,
-        address: str | None,
-        fresh_actors: bool,
-    ) -> None:
-        """Start Ray, train; returns early when interrupted."""
-        space = self.loaded.space
-        datasets = self._inputs.datasets
-        logger.info("Data loaded: %s", ", ".join(datasets))
-        self._progress.say("Starting Ray, which takes some seconds ...")
-        ray_environment.prepare(address)
-        from explorer import tuning
-
-        with (
-            self.interruption.deferred(),
-            ray_environment.private_folder() as folder,
-            tuning.session(
-                address,
-                self._device,
-                bytes_shared=sum(map(_size, datasets.values())),
-                folder=folder,
-                scratch=_scratch(self.store) if address is not None else None,
-            ) as session,
-        ):
-            self.interruption.take_signals()
-            divide = partial(
-                make_packs,
-                slots=session.slots,
-                pack_size=pack_size,
-                workloads=self._inputs.workloads,
-            )
-            packs = divide(self.missing)
-            self.packs = len(packs)
-            self.predicted_seconds = predicted_run_seconds(packs, session.slots)
-            self._queue = PackQueue(
-                GridStrategy(self.missing),
-                divide,
-                self._record_failed,
-                self._progress,
-                self.store.statuses,
-            )
-            logger.info(
-                "%d trials in %d packs, predicted to take %.0f s",
-                len(self.missing),
-                self.packs,
-                self.predicted_seconds,
-            )
-            self._progress.start(
-                planned=planned,
-                already_done=planned - len(self.missing),
-                seconds_of_work=sum(pack.cost for pack in packs),
-                slots=session.slots,
-            )
-            try:
-                tuning.run_packs(
-                    self._queue,
-                    session,
-                    store=self.store,
-                    datasets=datasets,
-                    model_factories=space.model_factories,
-                    import_path=str(Path(self.loaded.path).resolve().parent),
-                    device=self._device,
-                    fresh_actors=fresh_actors,
-                    interrupted=self._stopping(self._queue),
-                )
-            finally:
-                self._progress.close()
-
-    def _stopping(self, queue: PackQueue) -> Callable[[], bool]:
-        def stopping() -> bool:
-            if queue.trouble is None:
-                queue.trouble = self._watch.trouble()
-            return self.interruption.requested
-
-        return stopping
-
-    def counts(self) -> Counts:
-        """What became of the missing trials; workers that were stopped may have told nobody."""
-        if self._queue is None:
-            return Counts()
-        if not self.interruption.requested:
-            return self._queue.counts
-        statuses = self.store.statuses()
-        found = Counter(statuses.get(configuration.trial_id) for configuration in self.missing)
-        return Counts(found[COMPLETED], found[DIVERGED], self._queue.counts.failed)
-
-    def _record_failed(self, pack: Pack, members: Sequence[Configuration], error: str) -> None:
-        data = self._inputs.datasets[members[0].dataset]
-        common = provenance(data.sha256, self._device, len(pack.configurations))
-        self.store.publish(
-            pack_id=pack.pack_id,
-            attempt=uuid.uuid4().hex,
-            trials=[{**failed_row(member, error), **common} for member in members],
-            curves=[],
-        )
-
-
-def _size(dataset: Dataset) -> int:
-    arrays = (dataset.train_inputs, dataset.train_labels, dataset.test_inputs, dataset.test_labels)
-    return int(sum(array.nbytes for array in arrays))
-
-
-def _scratch(store: Store) -> Path | None:
-    """A folder that a cluster's nodes share, if the store lies in one."""
-    folder = local_folder(store)
-    return folder / "tmp" / f"tune-{uuid.uuid4().hex}" if folder else None
+    return Inputs(datasets, workloads)

@@ -190,7 +190,8 @@ def _explained(error: BaseException, path: Path, spec: str) -> InputError:
         if traceback.tb_frame.f_code.co_filename == str(path):
             line = f", line {traceback.tb_lineno}"
         traceback = traceback.tb_next
+    message = " ".join(str(error).split())
     if isinstance(error, InputError):
-        return InputError(f"{spec}{line}: {error}")
-    message = " ".join(str(error).split()).rstrip(".")
+        return InputError(f"{spec}{line}: {message}")
+    message = message.rstrip(".")
     return InputError(f"{spec}{line}: {type(error).__name__}{': ' if message else ''}{message}.")

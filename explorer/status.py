@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from explorer.errors import InputError
+from explorer.errors import EnvironmentFailure, InputError
 from explorer.store import Store
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
 
@@ -62,16 +62,21 @@ def trial_record(store: Store, trial_id: str) -> TrialRecord:
 
     Raises:
         InputError: no trial of the store has this id, or several begin so.
+        EnvironmentFailure: the store, or the file that holds the trial, cannot be read.
     """
     ids = store.trials(columns=["trial_id"])["trial_id"]
     matching: list[str] = ids.filter(pc.starts_with(ids, trial_id)).to_pylist()
     if not matching:
-        raise InputError(f"The store {store.location} holds no trial {trial_id!r}.")
+        raise InputError(f"The store {store} holds no trial {trial_id!r}.")
     if len(matching) > 1 and trial_id not in matching:
         raise InputError(
-            f"{len(matching)} trials of {store.location} begin with {trial_id!r}: write more of it."
+            f"{len(matching)} trials of {store} begin with {trial_id!r}: write more of it."
         )
     chosen = trial_id if trial_id in matching else matching[0]
     trials: pa.Table = store.trials()
-    row = trials.filter(pc.equal(trials["trial_id"], chosen)).to_pylist()[0]
-    return TrialRecord(row, store.curves(trial_ids=[chosen]).to_pylist())
+    rows = trials.filter(pc.equal(trials["trial_id"], chosen)).to_pylist()
+    if not rows:
+        raise EnvironmentFailure(
+            f"The file of {store} that holds the trial {chosen} cannot be read whole."
+        )
+    return TrialRecord(rows[0], store.curves(trial_ids=[chosen]).to_pylist())

@@ -23,7 +23,7 @@ class StoreWatch:
     """
 
     def __init__(self, store: Store, every: float = WATCH_EVERY) -> None:
-        self._location = store.location
+        self._store = store
         self._every = every
         self._next = time.monotonic() + every
 
@@ -33,8 +33,8 @@ class StoreWatch:
             return None
         self._next = time.monotonic() + self._every
         try:
-            there = Store.exists(self._location)
+            there = Store.exists(self._store.location)
         except ExplorerError as error:  # a network's hiccup; publishing decides what it means
             logger.info("%s", error)
             return None
-        return None if there else f"The store {self._location} is gone."
+        return None if there else f"The store {self._store} is gone."

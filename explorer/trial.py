@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import operator
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -26,12 +27,42 @@ SAMPLINGS = ("shuffle", "subset", "replacement")
 OBSERVATION_FIELDS = frozenset({"evaluations", "validation_size"})
 
 _SIGNIFICANT_DIGITS = 12
+_SEED = "seed"
 #: The store's whole numbers have 64 bits.
 _LARGEST = 2**63 - 1
 
 
+class _Cell:
+    """What the repetitions of one cell share: a million trials have some thousand of these.
+
+    Attributes:
+        before: the canonical form up to where the seed stands.
+        after: the canonical form behind the seed.
+        steps: the number of SGD steps.
+        hash: of the fields beside the seed.
+    """
+
+    __slots__ = ("after", "before", "hash", "steps")
+
+    def __init__(self, configuration: Configuration) -> None:
+        values = configuration._canonical_values()
+        values.pop(_SEED, None)
+        before = {name: value for name, value in values.items() if name < _SEED}
+        after = {name: value for name, value in values.items() if name > _SEED}
+        self.before = f"{_as_json(before)[:-1]},"
+        self.after = sys.intern(_as_json(after)[1:])  # the same for many cells of a grid
+        self.steps = max(1, round(_exact_steps(configuration)))
+        self.hash = hash(_VALUES_BESIDE_SEED(configuration))
+
+
+class _InCell:
+    """Room for a configuration's cell, which is no field: neither compared, shown nor pickled."""
+
+    __slots__ = ("_cell",)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Configuration:
+class Configuration(_InCell):
     """Everything that decides a trial's result, seed included.
 
     Attributes:
@@ -87,10 +118,23 @@ class Configuration:
             InputError: the seed is not a whole number of at least 0.
         """
         other = object.__new__(Configuration)
-        for name in _NAMES:
-            object.__setattr__(other, name, getattr(self, name))
-        object.__setattr__(other, "seed", checked_value("seed", seed))
+        for put, value in zip(_PUT, _VALUES(self), strict=True):
+            put(other, value)
+        _PUT_SEED(other, checked_value(_SEED, seed))
+        _PUT_CELL(other, self.cell)
         return other
+
+    def __hash__(self) -> int:
+        return hash((self.cell.hash, self.seed))
+
+    @property
+    def cell(self) -> _Cell:
+        """An object that the repetitions `with_seed` made share: a key for what a cell has."""
+        found: _Cell | None = getattr(self, "_cell", None)
+        if found is None:  # not asked for yet, or just unpickled
+            found = _Cell(self)
+            _PUT_CELL(self, found)
+        return found
 
     @property
     def steps_per_epoch(self) -> int:
@@ -100,7 +144,7 @@ class Configuration:
     @property
     def steps(self) -> int:
         """The number of SGD steps that the budget gives this configuration, at least 1."""
-        return max(1, round(_exact_steps(self)))
+        return self.cell.steps
 
     @property
     def evaluation_steps(self) -> tuple[int, ...]:
@@ -116,28 +160,45 @@ class Configuration:
     @property
     def trial_id(self) -> str:
         """Twenty hexadecimal digits of the SHA-256 of the canonical form."""
-        return _digest(self._canonical(exclude=frozenset()))[:20]
+        cell = self.cell
+        seed = f'"{_SEED}":{self.seed},' if self.seed else ""  # a field at its default is left out
+        return _digest(f"{cell.before}{seed}{cell.after}")[:20]
 
     @property
     def stream_key(self) -> str:
         """What this trial's random streams are seeded from: all that moves its parameters."""
-        return _digest(self._canonical(exclude=OBSERVATION_FIELDS))
+        values = self._canonical_values()
+        kept = {name: value for name, value in values.items() if name not in OBSERVATION_FIELDS}
+        return _digest(_as_json(kept))
 
-    def _canonical(self, exclude: frozenset[str]) -> str:
-        """Sorted JSON without fields at their default, so that a new field keeps old ids."""
+    def _canonical_values(self) -> dict[str, Any]:
+        """The canonical form: no field at its default, so that a new field keeps old ids."""
         values: dict[str, Any] = {"training_version": TRAINING_VERSION}
         for name, default in _DEFAULTS:
             value = getattr(self, name)
-            if name not in exclude and value != default:
+            if value != default:
                 values[name] = _rounded(value) if isinstance(value, float) else value
-        return json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return values
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain values, in declaration order."""
-        return {name: getattr(self, name) for name in _NAMES}
+        return dict(zip(_NAMES, _VALUES(self), strict=True))
 
 
 _NAMES = tuple(field.name for field in fields(Configuration))
+_VALUES = operator.attrgetter(*_NAMES)
+_VALUES_BESIDE_SEED = operator.attrgetter(*(name for name in _NAMES if name != _SEED))
+
+
+def _putter(owner: type, name: str) -> Callable[[object, Any], None]:
+    """Fills a slot: a frozen dataclass has no quicker way to be filled."""
+    put: Callable[[object, Any], None] = getattr(owner, name).__set__
+    return put
+
+
+_PUT = tuple(_putter(Configuration, name) for name in _NAMES)
+_PUT_SEED = _putter(Configuration, _SEED)
+_PUT_CELL = _putter(_InCell, "_cell")
 _DEFAULTS = tuple((field.name, field.default) for field in fields(Configuration))
 _INTEGERS = frozenset({"train_size", "batch_size", "evaluations", "validation_size", "seed"})
 _TEXTS = frozenset({"dataset", "model", "sampling", "budget", "dataset_source", "model_source"})
@@ -177,6 +238,10 @@ def checked_value(name: str, value: object) -> Any:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _as_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
 def _rounded(value: float) -> str:

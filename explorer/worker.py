@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import platform
 import time
@@ -10,9 +11,10 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer import __version__
+from explorer import __version__, checkpoints
 from explorer.datasets import Dataset
 from explorer.errors import EnvironmentFailure, ExplorerError
 from explorer.packing import Pack
@@ -23,8 +25,14 @@ from explorer.trial import TRAINING_VERSION, Configuration
 if TYPE_CHECKING:  # the driver needs these rows, but no torch
     from explorer.training import TrialResult
 
+logger = logging.getLogger(__name__)
+
 #: Seconds after which finished members of a still running pack are published.
 PUBLISH_EVERY = 60.0
+#: Seconds after which a pack that is still training is saved, so that its worker may die ...
+CHECKPOINT_EVERY = 60.0
+#: ... or more, so that saving takes at most a part of the time like this.
+CHECKPOINT_SHARE = 0.05
 
 #: (index in the pack, status, test accuracy, test loss) of a published member.
 MemberOutcome = tuple[int, str, float | None, float | None]
@@ -44,6 +52,8 @@ class PackReport:
         error: one line, when training raised; members that are not in `outcomes` are unfinished.
         details: the traceback that belongs to `error`.
         environment: one sentence, when the store could not be written.
+        out_of_memory: the error is that the pack did not fit into memory.
+        resumed_steps: SGD steps, summed over members, that a checkpoint spared this worker.
     """
 
     done: bool
@@ -55,10 +65,19 @@ class PackReport:
     error: str | None = None
     details: str | None = None
     environment: str | None = None
+    out_of_memory: bool = False
+    resumed_steps: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain values."""
         return asdict(self)
+
+
+def not_trained(environment: str) -> PackReport:
+    """The report of a worker that must not train, for this reason."""
+    return PackReport(
+        done=True, steps_done=0, steps_total=0, finished=0, diverged=0, environment=environment
+    )
 
 
 class PackRun:
@@ -71,6 +90,7 @@ class PackRun:
         device: `cpu`, `cuda`, ...
         model_factory: of the pack's model, when it is a user's.
         publish_every: seconds after which finished members are published before the pack's end.
+        checkpoint_every: seconds of training after which a checkpoint is due.
     """
 
     def __init__(
@@ -82,6 +102,7 @@ class PackRun:
         device: str = "cpu",
         model_factory: Callable[..., Any] | None = None,
         publish_every: float = PUBLISH_EVERY,
+        checkpoint_every: float = CHECKPOINT_EVERY,
     ) -> None:
         self._pack = pack
         self._dataset = dataset
@@ -91,9 +112,21 @@ class PackRun:
         self._publish_every = publish_every
         self._trainer: Any = None
         self._last_published = time.monotonic()
+        self._checkpoint_every = checkpoint_every
+        self._last_saved = time.monotonic()
+        self._saving_took = 0.0
+        self._to_save: bytes | None = None
         self._index = {c.trial_id: i for i, c in enumerate(pack.configurations)}
         self._results: list[TrialResult] = []
         self._n_published = 0
+        self._state: bytes | None = None
+        self._earlier: tuple[MemberOutcome, ...] = ()
+        self._resumed_steps = 0
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether the last step left something to `save`."""
+        return self._to_save is not None
 
     def step(self, seconds: float) -> PackReport:
         """Train for about that long, publish what is due, and report.
@@ -101,21 +134,51 @@ class PackRun:
         Errors of the training are reported, not raised: what finished before them is published.
         """
         error = details = environment = None
-        complete = False
+        complete = out_of_memory = False
         try:
             self._train(seconds)
             complete = self._trainer.finished
         except Exception as raised:
             error, details = one_line(raised), traceback.format_exc()
+            out_of_memory = self._no_memory(raised)
         try:
             self._collect()
-            if complete or error or time.monotonic() - self._last_published > self._publish_every:
+            late = time.monotonic() - self._last_published > self._publish_every
+            long_unsaved = not complete and not error and self._long_unsaved()
+            if complete or error or late or long_unsaved:
                 self._publish()
+            self._to_save = self._saveable() if long_unsaved else None
         except EnvironmentFailure as raised:
             environment = str(raised)
         except Exception as raised:
             error, details = one_line(raised), traceback.format_exc()
-        return self._report(complete, error, details, environment)
+        return self._report(complete, error, details, environment, out_of_memory)
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint that the last step left to be saved.
+
+        Args:
+            folder: an empty folder.
+        """
+        assert self._to_save is not None
+        began = time.monotonic()
+        alive = [c.trial_id for c in self._trainer.members]
+        steps_done = self._trainer.member_steps_done
+        checkpoints.write(folder, self._to_save, self._pack, alive, steps_done, self._maker())
+        self._to_save = None
+        self._last_saved = time.monotonic()
+        self._saving_took += self._last_saved - began
+
+    def resume(self, folder: Path) -> None:
+        """Go on from a checkpoint in a folder of this machine, or from the start if it is no use.
+
+        Its published members count as this run's.
+        """
+        self._state = checkpoints.read_local(folder, self._pack, self._maker())
+
+    def resume_stored(self, path: str) -> None:
+        """Go on from a checkpoint that an earlier run left in the store; see `resume`."""
+        self._state = checkpoints.read_stored(self._store, path, self._pack, self._maker())
 
     def close(self) -> None:
         """Publish the members that are finished, when the pack is stopped before its end.
@@ -128,15 +191,87 @@ class PackRun:
 
     def _train(self, seconds: float) -> None:
         if self._trainer is None:
-            from explorer.training import PackTrainer
+            self._trainer = self._resumed_trainer() or self._new_trainer()
+            self._last_saved = time.monotonic()
+        self._trainer.advance(seconds)
 
-            self._trainer = PackTrainer(
+    def _new_trainer(self) -> Any:
+        from explorer.training import PackTrainer
+
+        return PackTrainer(
+            self._pack.configurations,
+            self._dataset,
+            model_factory=self._model_factory,
+            device=self._device,
+        )
+
+    def _resumed_trainer(self) -> Any:
+        """The trainer that the checkpoint holds; None without one, or where it cannot be used."""
+        if self._state is None:
+            return None
+        from explorer.training import PackTrainer
+        from explorer.training.state_file import StateError, read_state
+
+        try:
+            told = read_state(self._state)
+            trainer = PackTrainer.resumed(
                 self._pack.configurations,
                 self._dataset,
+                told["trainer"],
                 model_factory=self._model_factory,
                 device=self._device,
             )
-        self._trainer.advance(seconds)
+            self._earlier = tuple(tuple(outcome) for outcome in told["outcomes"])
+        except (StateError, KeyError, TypeError) as error:
+            logger.info("Pack %s starts anew: %s", self._pack.pack_id, one_line(error))
+            return None
+        self._resumed_steps = trainer.member_steps_done
+        return trainer
+
+    def _long_unsaved(self) -> bool:
+        """Whether a checkpoint is due: saving takes a small part of the time."""
+        pause = max(self._checkpoint_every, self._saving_took / CHECKPOINT_SHARE)
+        return time.monotonic() - self._last_saved > pause
+
+    def _saveable(self) -> bytes | None:
+        """The state of the members that are still training; the others are published."""
+        from explorer.training.state_file import UnkeepableStateError, state_bytes
+
+        began = time.monotonic()
+        try:
+            state = state_bytes({"trainer": self._trainer.state(), "outcomes": self._told()})
+        except UnkeepableStateError as error:
+            logger.info("Pack %s is not saved: %s", self._pack.pack_id, error)
+            self._checkpoint_every = math.inf
+            return None
+        self._saving_took = time.monotonic() - began
+        return state
+
+    def _told(self) -> list[list[Any]]:
+        return [list(outcome) for outcome in self._outcomes()]
+
+    def _no_memory(self, error: Exception) -> bool:
+        """Whether memory ran out; if so, what this pack held is given back."""
+        from explorer.training.memory import is_out_of_memory, release
+
+        if not is_out_of_memory(error):
+            return False
+        self._collect()
+        self._trainer = None
+        error.__traceback__ = None  # its frames hold the tensors
+        release(self._device)
+        return True
+
+    def _maker(self) -> checkpoints.Maker:
+        from explorer.device_costs import device_name
+        from explorer.worker_checks import code_sha256
+
+        return checkpoints.Maker(
+            code=code_sha256(),
+            torch=metadata.version("torch"),
+            device=device_name(self._device),
+            data_sha256=self._dataset.sha256,
+        )
 
     def _collect(self) -> None:
         if self._trainer is not None:
@@ -156,20 +291,32 @@ class PackRun:
         )
         self._n_published = len(self._results)
 
+    def _outcomes(self) -> tuple[MemberOutcome, ...]:
+        """The published members, those before a checkpoint included."""
+        return self._earlier + tuple(map(self._outcome, self._results[: self._n_published]))
+
     def _report(
-        self, complete: bool, error: str | None, details: str | None, environment: str | None
+        self,
+        complete: bool,
+        error: str | None,
+        details: str | None,
+        environment: str | None,
+        out_of_memory: bool,
     ) -> PackReport:
         done = complete or bool(error) or bool(environment)
         return PackReport(
             done=done,
             steps_done=self._trainer.member_steps_done if self._trainer else 0,
             steps_total=self._trainer.member_steps_total if self._trainer else 0,
-            finished=len(self._results),
-            diverged=sum(result.status == DIVERGED for result in self._results),
-            outcomes=tuple(map(self._outcome, self._results[: self._n_published])) if done else (),
+            finished=len(self._earlier) + len(self._results),
+            diverged=sum(outcome[1] == DIVERGED for outcome in self._earlier)
+            + sum(result.status == DIVERGED for result in self._results),
+            outcomes=self._outcomes() if done else (),
             error=error,
             details=details,
             environment=environment,
+            out_of_memory=out_of_memory,
+            resumed_steps=self._resumed_steps,
         )
 
     def _outcome(self, result: TrialResult) -> MemberOutcome:

@@ -30,8 +30,9 @@ def importers(folder: str, *prefixes: str) -> set[str]:
     }
 
 
-def test_only_one_file_knows_ray():
-    assert importers("explorer", "ray") == {"explorer/tuning.py"}
+def test_only_one_file_knows_ray_tune_and_one_more_ray():
+    assert importers("explorer", "ray") == {"explorer/tuning.py", "explorer/ray_session.py"}
+    assert importers("explorer", "ray.tune") == {"explorer/tuning.py"}
 
 
 def test_analysis_knows_neither_ray_nor_torch_nor_the_rest_of_the_program():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -50,6 +50,35 @@ class StackedModel(Protocol):
     def keep(self, members: Sequence[int]) -> None:
         """Drop what the model itself holds for members not listed."""
         ...
+
+    def state(self) -> dict[str, Any]:
+        """What the model itself holds of its members and decides their further training.
+
+        Tensors, numbers, texts, None, and lists and dicts of them; not the parameters.
+
+        Raises:
+            UnkeepableStateError: it holds something else that training changes.
+        """
+        ...
+
+    def load_state(self, state: dict[str, Any], device: torch.device) -> None:
+        """Take over a state of the same members; `initial` was called for them, and `keep`.
+
+        Raises:
+            StateError: the state is not one of this model's.
+        """
+        ...
+
+
+class WithoutState:
+    """A family whose members' whole state is in their parameters."""
+
+    def state(self) -> dict[str, Any]:
+        """See `StackedModel.state`."""
+        return {}
+
+    def load_state(self, state: dict[str, Any], device: torch.device) -> None:
+        """See `StackedModel.load_state`."""
 
 
 def uniform(shape: tuple[int, ...], bound: float, generators: Sequence[torch.Generator]) -> Tensor:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explorer.models.base import Stack, member_by_member, uniform
+from explorer.models.base import Stack, WithoutState, member_by_member, uniform
 
 KERNEL = 5
 
 
-class StackedCNN1d:
+class StackedCNN1d(WithoutState):
     """Per channel count: convolution (5 wide, padded), ReLU, max-pooling by 2; then one linear.
 
     Convolution weights are [K, out, in * 5] (a `torch.nn.Conv1d` weight with its last two axes

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explorer.models.base import Stack, member_by_member, uniform
+from explorer.models.base import Stack, WithoutState, member_by_member, uniform
 
 
-class StackedMLP:
+class StackedMLP(WithoutState):
     """ReLU perceptrons: weights [K, out, in], biases [K, out, 1], initialized as `torch.nn.Linear`.
 
     Activations are kept feature-major, [K, features, B]: the softmax over classes then runs along

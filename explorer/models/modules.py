@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,14 @@ from torch.nn import functional
 
 from explorer.errors import InputError
 from explorer.models.base import Stack, StackedModel
+from explorer.models.module_state import (
+    Attributes,
+    attributes_of,
+    load_module_state,
+    module_state,
+)
+from explorer.models.out_of_memory import is_out_of_memory
+from explorer.models.state import StateError, entry
 
 Factory = Callable[[tuple[int, ...], int], nn.Module]
 
@@ -40,6 +48,7 @@ class OneByOne:
         self._input_shape = input_shape
         self._n_classes = n_classes
         self._modules: list[nn.Module] = []
+        self._as_made: list[Attributes] = []
         self._seeds: list[int] = []
         self._steps = 0
 
@@ -50,6 +59,7 @@ class OneByOne:
         for seed in self._seeds:
             with own_randomness(seed, _WEIGHTS):
                 self._modules.append(make_module(self._factory, self._input_shape, self._n_classes))
+        self._as_made = [attributes_of(module) for module in self._modules]
         return stacked_parameters(self._modules)
 
     def logits(self, parameters: Stack, inputs: Tensor, members: Sequence[int]) -> Tensor:
@@ -82,7 +92,22 @@ class OneByOne:
     def keep(self, members: Sequence[int]) -> None:
         """See `StackedModel.keep`."""
         self._modules = [self._modules[k] for k in members]
+        self._as_made = [self._as_made[k] for k in members]
         self._seeds = [self._seeds[k] for k in members]
+
+    def state(self) -> dict[str, Any]:
+        """See `StackedModel.state`."""
+        modules = map(module_state, self._modules, self._as_made)
+        return {"steps": self._steps, "modules": list(modules)}
+
+    def load_state(self, state: dict[str, Any], device: torch.device) -> None:
+        """See `StackedModel.load_state`."""
+        modules = entry(state, "modules", list)
+        if len(modules) != len(self._modules):
+            raise StateError("The training state belongs to a pack of other members.")
+        self._steps = entry(state, "steps", int)
+        for module, kept in zip(self._modules, modules, strict=True):
+            load_module_state(module, kept, device)
 
 
 class Vmapped:
@@ -94,6 +119,7 @@ class Vmapped:
         self._n_classes = n_classes
         with own_randomness(0, _WEIGHTS):
             self._module = make_module(factory, input_shape, n_classes)
+        self._as_made = attributes_of(self._module)
         self._names = trainable(self._module)
 
     def initial(self, generators: Sequence[torch.Generator]) -> Stack:
@@ -132,6 +158,14 @@ class Vmapped:
 
     def keep(self, members: Sequence[int]) -> None:
         """See `StackedModel.keep`: nothing is held for a member."""
+
+    def state(self) -> dict[str, Any]:
+        """See `StackedModel.state`."""
+        return {"module": module_state(self._module, self._as_made)}
+
+    def load_state(self, state: dict[str, Any], device: torch.device) -> None:
+        """See `StackedModel.load_state`."""
+        load_module_state(self._module, entry(state, "module", dict), device)
 
 
 def build_user_model(
@@ -212,7 +246,9 @@ def stacks_exactly(
             shape = (factory, input_shape, n_classes, batch_size)
             alone = _short_training(OneByOne, *shape, max(_CHECK_PACKS), device)
             stacked = [_short_training(Vmapped, *shape, k, device) for k in _CHECK_PACKS]
-        except Exception:
+        except Exception as error:
+            if is_out_of_memory(error):  # which says nothing about the module
+                raise
             # torch.func refuses the module (noise, recurrence, control flow that depends on the
             # data), or the module itself fails: then training it one by one says how.
             return False

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from explorer.errors import EnvironmentFailure
-from explorer.store.fragments import COMPACTED, Fragment, UnreadableFile, encoded
+from explorer.store.fragments import COMPACTED, Fragment, UnreadableFile
 from explorer.store.location import Location
+from explorer.store.publish import publish_pair
 from explorer.store.read import (
     FRAGMENT,
     Skipped,
@@ -178,8 +179,8 @@ def _write_part(
     trials = part.drop_columns([FRAGMENT]).sort_by("trial_id")
     kept = matching_curves(curves.drop_columns([FRAGMENT]), trials)
     name = f"{COMPACTED}{uuid.uuid4().hex}.parquet"
+    publish_pair(location, name, trials, kept)
     for folder, table in (("curves", kept), ("trials", trials)):
-        location.publish(folder, name, encoded(table, folder))
         size = location.size(folder, name)
         if size is None or Fragment(location, folder, name, size).rows != table.num_rows:
             raise EnvironmentFailure(

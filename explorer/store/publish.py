@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from explorer.errors import EnvironmentFailure
 from explorer.store.fragments import COMPACTED, Fragment, UnreadableFile, encoded
 from explorer.store.location import Location
 from explorer.store.schema import CURVES_SCHEMA, STATUSES, TRIALS_SCHEMA
@@ -54,8 +56,36 @@ def publish_pack(
     name = f"{pack_id}-{attempt}.parquet"
     if _already_published(location, name, trial_table):
         return
-    location.publish("curves", name, encoded(curve_table, "curves"))
-    location.publish("trials", name, encoded(trial_table, "trials"))
+    publish_pair(location, name, trial_table, curve_table)
+
+
+def publish_pair(location: Location, name: str, trials: pa.Table, curves: pa.Table) -> None:
+    """Publish a fragment's two files: the curves first, then the trials, which are the commit.
+
+    Args:
+        location: the store.
+        name: the name of both files.
+        trials: TRIALS_SCHEMA.
+        curves: CURVES_SCHEMA, of these trials.
+
+    Raises:
+        EnvironmentFailure: the store cannot be written; nothing became visible.
+    """
+    content = encoded(curves, "curves")
+    location.publish("curves", name, content)
+    try:
+        location.publish("trials", name, encoded(trials, "trials"))
+    except EnvironmentFailure:
+        # On a full disk they would be in the way. An object store may have kept a put that it
+        # reported as failed, so that there they stay, invisible.
+        if location.is_local:
+            with contextlib.suppress(EnvironmentFailure):
+                if location.size("trials", name) is None:
+                    location.delete("curves", name)
+        raise
+    if location.size("curves", name) is None:
+        # This process slept between the two so long that a repair took the curves for orphans.
+        location.publish("curves", name, content)
 
 
 def typed(

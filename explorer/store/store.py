@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -9,12 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import fs
 
-from explorer.errors import InputError
+from explorer.errors import EnvironmentFailure, InputError
 from explorer.store import notes as note_files
 from explorer.store import plans as plan_files
 from explorer.store.compaction import CompactionReport, compact
-from explorer.store.location import Location
+from explorer.store.location import TRIAL_WRITE, Location
 from explorer.store.plans import Plan
 from explorer.store.publish import publish_pack
 from explorer.store.read import (
@@ -44,6 +46,10 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({str(self._location)!r})"
+
+    def __str__(self) -> str:
+        """The location, without the credentials that it may carry."""
+        return str(self._location)
 
     @classmethod
     def open(cls, location: str, *, create: bool = False) -> Store:
@@ -77,14 +83,19 @@ class Store:
         return cls(location)._location.exists()
 
     def check_writable(self) -> None:
-        """Write and remove a small file.
+        """Publish and remove a small hidden file in every folder that results go to.
 
         Raises:
-            EnvironmentFailure: the store is read-only, full or gone.
+            EnvironmentFailure: the store is read-only, full or gone, or on a file system that
+                cannot rename files.
         """
-        name = f"writable-{uuid.uuid4().hex}"
-        self._location.publish("tmp", name, pa.py_buffer(b"writable"))
-        self._location.delete("tmp", name)
+        name = f"{TRIAL_WRITE}{uuid.uuid4().hex}"
+        for folder in ("plans", "trials", "curves"):
+            try:
+                self._location.publish(folder, name, pa.py_buffer(b"writable"))
+            finally:
+                with contextlib.suppress(EnvironmentFailure):
+                    self._location.delete(folder, name)
 
     def publish(
         self,
@@ -96,6 +107,18 @@ class Store:
     ) -> None:
         """Publish the complete trials of one pack in one atomic act; see `publish_pack`."""
         publish_pack(self._location, pack_id=pack_id, attempt=attempt, trials=trials, curves=curves)
+
+    def subfolder(self, name: str) -> tuple[fs.FileSystem, str]:
+        """A folder of the store for files of other programs: its file system, and its path there.
+
+        Args:
+            name: `checkpoints`.
+
+        Raises:
+            EnvironmentFailure: it cannot be made.
+        """
+        self._location.make_folder(name)
+        return self._location.filesystem, self._location.path(name)
 
     def write_note(self, kind: str, name: str, values: Mapping[str, Any]) -> None:
         """Write a small JSON document, in the place of an earlier one of this kind and name."""
@@ -109,9 +132,17 @@ class Store:
         """Delete a note; one that is already gone is well."""
         note_files.delete_note(self._location, kind, name)
 
-    def write_plan(self, plan: Plan) -> None:
-        """Write a plan; an identical one (study, trial ids, source) adds no file."""
-        plan_files.write_plan(self._location, plan)
+    def write_plan(self, plan: Plan) -> str:
+        """Write a plan; an identical one (study, trial ids, source) adds no file.
+
+        Returns:
+            The name of its file; see `has_plan`.
+        """
+        return plan_files.write_plan(self._location, plan)
+
+    def has_plan(self, name: str) -> bool:
+        """Whether a plan's file is there: another process sees the same store."""
+        return self._location.size("plans", name) is not None
 
     def plans(self, study: str | None = None) -> list[Plan]:
         """The plans of one study, or of all, oldest first."""

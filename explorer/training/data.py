@@ -64,6 +64,12 @@ def device_data(dataset: Dataset, device: torch.device, dtype: torch.dtype) -> D
     return _recent[key]
 
 
+def forget(dataset: Dataset) -> None:
+    """Keep no copy of this data set on any device."""
+    for key in [key for key in _recent if key[0] == dataset.sha256]:
+        del _recent[key]
+
+
 def _tensor(array: np.ndarray) -> Tensor:
     with warnings.catch_warnings():
         # Ray hands out read-only shared memory; nothing here writes to it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ import torch
 from explorer.datasets import Dataset
 from explorer.models import build_model
 from explorer.models.base import member_losses
+from explorer.models.state import State, StateError, copies, copy_into, entry
 from explorer.training.data import device_data
 from explorer.training.evaluation import evaluate
 from explorer.training.result import Evaluation, TrialResult
@@ -62,7 +64,11 @@ class PackTrainer:
         if first.validation_size:
             self._validation = self._data.validation(first.train_size, first.validation_size)
 
+        self._pack = tuple(configurations)
         self._members = list(configurations)
+        self._positions = list(range(len(configurations)))  # of the members in the pack
+        self._dataset_sha256 = dataset.sha256
+        self._dtype = dtype
         self._evaluations: list[list[Evaluation]] = [[] for _ in configurations]
         self._due = [frozenset(c.evaluation_steps) for c in configurations]
         self._finished: list[TrialResult] = []
@@ -93,6 +99,11 @@ class PackTrainer:
         """Whether every member has left."""
         return not self._members
 
+    @property
+    def members(self) -> tuple[Configuration, ...]:
+        """Those that are still training."""
+        return tuple(self._members)
+
     def take_results(self) -> list[TrialResult]:
         """The members that left since the last call."""
         taken, self._finished = self._finished, []
@@ -112,6 +123,109 @@ class PackTrainer:
                 self._seconds_each += (now - started) / members
                 if now >= deadline:
                     break
+
+    def state(self) -> State:
+        """All that decides what is still to come; to be taken between any two calls of `advance`.
+
+        Parameters, momentum, random streams, the model's own state, evaluations so far, and the
+        results that `take_results` has not given out; those that it has are the caller's. On the
+        CPU, and not moved by further training. A member takes 4 bytes a parameter, 4 more with
+        momentum, and 5 kB for its stream.
+
+        Raises:
+            UnkeepableStateError: a user's model holds an object that training changes and no state
+                can hold.
+        """
+        return {
+            **self._origin(),
+            "members": list(self._positions),
+            "step": self._step,
+            "member_steps_done": self.member_steps_done,
+            "member_steps_total": self.member_steps_total,
+            "seconds_each": self._seconds_each,
+            "awaiting": list(self._awaiting),
+            "leaving": [[k, status] for k, status in self._leaving.items()],
+            "evaluations": [[e.as_list() for e in found] for found in self._evaluations],
+            "finished": [self._finished_entry(result) for result in self._finished],
+            "parameters": copies(self._parameters),
+            "optimizer": self._optimizer.state(),
+            "batches": self._batches.state(self._step),
+            "held_by_model": self._model.state(),
+        }
+
+    @classmethod
+    def resumed(
+        cls, configurations: Sequence[Configuration], dataset: Dataset, state: State, **options: Any
+    ) -> PackTrainer:
+        """Go on from `state`, on the CPU bit for bit as the trainer that it was taken from.
+
+        Args:
+            configurations: all members that the pack began with, in their order.
+            dataset: the data set they name.
+            state: what `PackTrainer.state` gave.
+            options: as for `PackTrainer`, and equal to those of the first trainer.
+
+        Raises:
+            StateError: the state is of another pack, data set, type, kind of device or version of
+                torch, or it is damaged.
+            InputError: see `PackTrainer`.
+        """
+        trainer = cls(configurations, dataset, **options)
+        for name, value in trainer._origin().items():
+            if entry(state, name, str) != value:
+                raise StateError(
+                    f"The training state is of another pack: its {name} is {state[name]}, "
+                    f"not {value}."
+                )
+        try:
+            trainer._load(state)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StateError(f"The training state is damaged: {error!r}.") from error
+        return trainer
+
+    def _origin(self) -> State:
+        """What a state must have in common with the trainer that goes on from it."""
+        ids = ",".join(configuration.trial_id for configuration in self._pack)
+        return {
+            "trials": hashlib.sha256(ids.encode()).hexdigest(),
+            "dataset": self._dataset_sha256,
+            "dtype": str(self._dtype),
+            "device": self._device.type,
+            "torch": str(torch.__version__),
+            "model": type(self._model).__name__,
+        }
+
+    def _load(self, state: State) -> None:
+        members = entry(state, "members", list)
+        if members != sorted(set(members) & set(self._positions)):
+            raise StateError(f"The training state is damaged: its members are {members}.")
+        self._keep(members)
+        self._step = entry(state, "step", int)
+        self.member_steps_done = entry(state, "member_steps_done", int)
+        self.member_steps_total = entry(state, "member_steps_total", int)
+        self._seconds_each = entry(state, "seconds_each", float)
+        self._awaiting = [range(len(members))[k] for k in entry(state, "awaiting", list)]
+        self._leaving = {range(len(members))[k]: s for k, s in entry(state, "leaving", list)}
+        evaluations = entry(state, "evaluations", list)
+        self._evaluations = [[Evaluation(*e) for e in evaluations[k]] for k in range(len(members))]
+        self._finished = [self._finished_result(*values) for values in state["finished"]]
+        copy_into(self._parameters, state, "parameters")
+        self._optimizer.load_state(entry(state, "optimizer", dict))
+        self._batches.load_state(entry(state, "batches", dict), self._step)
+        self._model.load_state(entry(state, "held_by_model", dict), self._device)
+
+    def _finished_entry(self, result: TrialResult) -> list[Any]:
+        evaluations = [evaluation.as_list() for evaluation in result.evaluations]
+        position = self._pack.index(result.configuration)
+        return [position, result.status, result.steps_done, result.wall_seconds, evaluations]
+
+    def _finished_result(
+        self, position: int, status: str, steps: int, seconds: float, evaluations: list[Any]
+    ) -> TrialResult:
+        found = tuple(Evaluation(*values) for values in evaluations)
+        return TrialResult(
+            self._pack[position], status, steps, self._data.n_classes, seconds, found
+        )
 
     def _train_one_step(self) -> None:
         inputs, labels = self._train
@@ -173,8 +287,12 @@ class PackTrainer:
                     evaluations=tuple(self._evaluations[k]),
                 )
             )
-        kept = [k for k in range(len(self._members)) if k not in leaving]
+        self._keep([k for k in range(len(self._members)) if k not in leaving])
+
+    def _keep(self, kept: list[int]) -> None:
+        """Go on with these members only."""
         self._members = [self._members[k] for k in kept]
+        self._positions = [self._positions[k] for k in kept]
         self._evaluations = [self._evaluations[k] for k in kept]
         self._due = [self._due[k] for k in kept]
         self._parameters = [p[kept] for p in self._parameters]

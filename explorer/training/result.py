@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from explorer.trial import Configuration
 
@@ -19,6 +20,10 @@ class Evaluation:
     test_accuracy: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+
+    def as_list(self) -> list[Any]:
+        """The fields in order, as `Evaluation(*values)` takes them."""
+        return list(astuple(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from explorer.models.base import Stack
+from explorer.models.state import State, copies, copy_into
 from explorer.trial import Configuration
 
 
@@ -71,6 +72,18 @@ class StackedSGD:
         self._configurations = [self._configurations[k] for k in members]
         self._buffers = [b[list(members)] for b in self._buffers]
         self._prepare()
+
+    def state(self) -> State:
+        """The momentum buffers; none where no member has momentum."""
+        return {"momentum": copies(self._buffers) if self._any_momentum else []}
+
+    def load_state(self, state: State) -> None:
+        """Take over the momentum of the same members.
+
+        Raises:
+            StateError: the state is of another pack.
+        """
+        copy_into(self._buffers if self._any_momentum else [], state, "momentum")
 
 
 def decay_factor(configuration: Configuration, step: int) -> float:

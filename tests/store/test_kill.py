@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from explorer.store import Store
@@ -55,6 +57,23 @@ while True:
         print("compacted", flush=True)
     except EnvironmentFailure as failure:
         assert "Another compaction" in str(failure) or "kept changing" in str(failure), failure
+"""
+
+
+#: Repairs for ever; a line on stdout counts each. What a writer is in the middle of is younger.
+DOCTOR = """
+import sys, time
+from explorer.errors import EnvironmentFailure
+from explorer.store import Store
+from explorer.store.doctor import examine
+
+store = Store.open(sys.argv[1])
+while True:
+    report = examine(store, repair=True, grace_seconds=float(sys.argv[2]))
+    assert not report.train_again and not report.unknown, report
+    assert all(f.kind == "orphan" for f in report.findings), report
+    print("repaired", len(report.findings), flush=True)
+    time.sleep(0.2)
 """
 
 
@@ -109,7 +128,14 @@ def _check(store: Store, acknowledged: dict[str, int]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("writers", "compactors"), [(10, 5), pytest.param(200, 100, marks=pytest.mark.slow)]
+    ("address", "writers", "compactors"),
+    [
+        ("local", 10, 5),
+        ("s3", 4, 2),
+        pytest.param("local", 200, 100, marks=pytest.mark.slow),
+        pytest.param("s3", 40, 20, marks=pytest.mark.slow),
+    ],
+    indirect=["address"],
 )
 def test_nothing_acknowledged_is_lost_doubled_or_halved(
     store: Store,
@@ -153,6 +179,44 @@ def test_nothing_acknowledged_is_lost_doubled_or_halved(
     report = store.compact(grace_seconds=0)
     assert _check(store, acknowledged) == before
     print(f"{kills} kills, {len(acknowledged)} packs acknowledged, {reads} reads, {report}")
+
+
+def test_a_doctor_beside_killed_writers_deletes_only_what_they_left(
+    store: Store, start: Callable[..., tuple[subprocess.Popen[bytes], Path]]
+) -> None:
+    """Packs appear, are compacted and lose their writers while the doctor is at work."""
+    generator = random.Random(7)
+    doctor, repairs = start(DOCTOR, 5)
+    compactor, _ = start(COMPACTOR)
+    outputs: list[Path] = []
+    location = Location(store.location)
+    for life in range(6):
+        writer, output = start(WRITER, 10**6 * life)
+        outputs.append(output)
+        while not _lines(output):
+            time.sleep(0.05)
+        time.sleep(generator.uniform(0, 0.6))
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        _check(store, _acknowledged(outputs))
+    # An orphan that is certain: what a writer leaves that is killed between its two files.
+    location.publish("curves", "pack-orphan.parquet", pa.py_buffer(_curves_file(location)))
+    deadline = time.monotonic() + 60
+    while "pack-orphan.parquet" in location.list("curves") and time.monotonic() < deadline:
+        _check(store, _acknowledged(outputs))
+        assert doctor.poll() is None, "the doctor ended by itself"
+    assert "pack-orphan.parquet" not in location.list("curves")
+    assert compactor.poll() is None
+    assert len(_lines(repairs)) > 3
+    assert _check(store, _acknowledged(outputs)) >= 3 * len(_acknowledged(outputs))
+
+
+def _curves_file(location: Location) -> bytes:
+    """The bytes of any curves file; a compaction may be moving them."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            name, size = next(iter(location.list("curves").items()))
+            return bytes(location.source("curves", name, size).read())
 
 
 def test_trials_before_curves_would_be_caught(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from explorer import ray_environment
+from explorer.request import PackResources
 from explorer.space import load_space
 from explorer.space_file import LoadedSpace
 from explorer.store import Store
@@ -18,12 +19,12 @@ def ray_folder() -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**ray_environment.SETTINGS, **ray_environment.PRIVATE_CLUSTER}.items():
             patch.setenv(name, value)
-        from explorer import tuning
+        from explorer import ray_session
 
-        patch.setattr(tuning, "available_cores", lambda: 2)
+        patch.setattr(ray_session, "available_cores", lambda: 2)
         with (
             ray_environment.private_folder() as folder,
-            tuning.session(None, "cpu", bytes_shared=0, folder=folder),
+            ray_session.session(None, PackResources(), bytes_shared=0, folder=folder),
         ):
             yield folder
 

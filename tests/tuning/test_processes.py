@@ -41,6 +41,7 @@ os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 from explorer import ray_environment
 ray_environment.prepare("127.0.0.1")
 from ray.cluster_utils import Cluster
+print(os.getpid())
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1)
 import json
@@ -242,10 +243,43 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_run_completes_it(tmp_path, s
             assert point["test_accuracy"] == evaluation.test_accuracy
 
 
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_that_ends_ray_too_ends_the_run_soon(tmp_path, start, number):
+    """As `timeout` and batch systems send it; Ray alone would wait for a minute, then abort."""
+    path = tmp_path / "space.py"
+    path.write_text(
+        "from explorer.space import SearchSpace, steps\n"
+        "space = SearchSpace(dataset='digits', model='mlp-16', train_size=500, batch_size=16,\n"
+        "    learning_rate=0.1, seeds=8, budget=steps(20000), evaluate=3)\n"
+    )
+    store = Store.open(str(tmp_path / "store"), create=True)
+    run = start(RUN, path, store.location, '{"pack_size": 1}', cwd=tmp_path)
+    wait_for(lambda: os.listdir(os.path.join(store.location, "trials")))
+    if number == signal.SIGTERM:
+        os.killpg(run.popen.pid, signal.SIGTERM)
+    else:  # Ray's head alone
+        children = Path(f"/proc/{run.popen.pid}/task/{run.popen.pid}/children").read_text().split()
+        names = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
+        (head,) = [pid for pid, name in names.items() if "/gcs_server" in name]
+        os.kill(head, signal.SIGKILL)
+    began = time.monotonic()
+    code, _, err = run.wait(50)
+    assert time.monotonic() - began < 45
+    assert code == (130 if number == signal.SIGTERM else 3), err
+    if number == signal.SIGKILL:
+        assert "ended from outside; finished packs are kept" in err
+    assert store.statuses()
+    assert store.read_notes("claim") == {}
+    wait_for(lambda: not run.family())
+
+
 def test_a_running_cluster_of_two_nodes(tmp_path, noted_space, start):
     space, notes = noted_space(sleep=0.3, seeds=8)
     code, out, err = start(CLUSTER, space, tmp_path / "store", cwd=tmp_path).wait()
     assert code == 0, err
     assert json.loads(out.splitlines()[-1]) == {"trained": 8, "failed": 0}
-    assert len({pid for pid, _, _ in notes_of(notes)}) == 2
+    # The driver builds the model too, to count what it costs.
+    assert len({pid for pid, _, _ in notes_of(notes)} - {int(out.splitlines()[0])}) == 2
     assert list((tmp_path / "store" / "tmp").iterdir()) == []
+    assert [p for p in (tmp_path / "store" / "checkpoints").rglob("*") if p.is_file()] == []

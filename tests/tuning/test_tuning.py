@@ -14,6 +14,7 @@ from explorer.errors import EnvironmentFailure, InputError
 from explorer.pack_queue import PackQueue
 from explorer.packing import make_packs
 from explorer.progress import Silent
+from explorer.request import PackResources
 from explorer.run import run_study
 from explorer.strategies import GridStrategy
 from explorer.training import train_pack
@@ -175,13 +176,14 @@ def test_disasters_are_recorded_others_go_on_and_the_next_run_tries_again(space_
 
 def test_packs_beyond_one_fit_and_what_tune_keeps_of_a_pack(space_of, store, queue_for, tmp_path):
     from explorer import tuning
+    from explorer.ray_session import Session
 
     loaded = space_of(learning_rate=[0.1, 0.2], seeds=70)
     queue = queue_for(loaded)
     folder = tmp_path / "tune"
     tuning.run_packs(
         queue,
-        tuning.Session(2, folder),
+        Session(lambda: 2, tmp_path),
         store=store,
         datasets={"digits": load_dataset("digits")},
         model_factories={},
@@ -224,6 +226,7 @@ def test_a_full_store_stops_the_run(space_of, store, monkeypatch, tmp_path):
 
 def test_an_interrupted_run_keeps_what_is_finished(space_of, store, queue_for, tmp_path):
     from explorer import tuning
+    from explorer.ray_session import Session
 
     class Watch(Silent):
         done = 0
@@ -237,7 +240,7 @@ def test_an_interrupted_run_keeps_what_is_finished(space_of, store, queue_for, t
     queue = queue_for(loaded, 2, watch)
     tuning.run_packs(
         queue,
-        tuning.Session(2, tmp_path / "tune"),
+        Session(lambda: 2, tmp_path),
         store=store,
         datasets={"digits": load_dataset("digits")},
         model_factories={},
@@ -273,11 +276,11 @@ def test_the_telling_line_of_a_failure(account, line):
 
 
 def test_ray_client_is_refused(tmp_path):
-    from explorer import tuning
+    from explorer import ray_session
 
     with (
         pytest.raises(InputError, match=r"ray://host:10001.*ray job submit"),
-        tuning.session("ray://host:10001", "cpu", bytes_shared=0, folder=tmp_path),
+        ray_session.session("ray://host:10001", PackResources(), bytes_shared=0, folder=tmp_path),
     ):
         pass
 
@@ -290,18 +293,25 @@ def test_ray_client_is_refused(tmp_path):
     ],
 )
 def test_a_cluster_that_is_not_there_is_said_at_once(address, kind, text):
-    from explorer import tuning
+    from explorer import ray_session
 
     with pytest.raises(kind, match=text):
-        tuning._answering(address)
+        ray_session.answering(address)
 
 
-def test_no_gpu_is_said(tmp_path):
-    from explorer import tuning
+@pytest.mark.parametrize(
+    ("resources", "text"),
+    [
+        (PackResources("cuda", 1, 1), "no node with 1 CPU and 1 GPU free .* device 'cuda'"),
+        (PackResources("cpu", 64, 0), "no node with 64 CPUs free .* device 'cpu'"),
+    ],
+)
+def test_nothing_to_run_on_is_said(tmp_path, resources, text):
+    from explorer import ray_session
 
     with (
-        pytest.raises(EnvironmentFailure, match="no free GPU for the device 'cuda'"),
-        tuning.session(None, "cuda", bytes_shared=0, folder=tmp_path),
+        pytest.raises(EnvironmentFailure, match=text),
+        ray_session.session(None, resources, bytes_shared=0, folder=tmp_path),
     ):
         pass
 

