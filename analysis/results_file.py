@@ -165,11 +165,11 @@ def _ignored(path: Path, unknown: pd.DataFrame) -> list[str]:
 
 def _read(path: Path) -> tuple[pd.DataFrame, str | None]:
     """The file's cells, the index being its rows, and what separates them in a CSV file."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not a CSV or Parquet file.")
     try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist.")
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, not a CSV or Parquet file.")
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
         if is_parquet or path.suffix.lower() in (".parquet", ".pq"):

@@ -45,9 +45,10 @@ def log_grid(low: float, high: float, *, per_octave: float = 2) -> LogGrid:
     (0.1, 0.2, 0.4)
     """
     _positive("log_grid", low=low, high=high, per_octave=per_octave)
+    # A float32 would make a grid of its own few digits, or none at all.
+    low, high = (float(bound) if isinstance(bound, np.generic) else bound for bound in (low, high))
     if high < low:
         raise InputError(f"log_grid: high must be at least low {low!r}, not {high!r}.")
-    low, high = float(low), float(high)  # numpy's own numbers may be too short to go on from
     octaves = math.log2(high) - math.log2(low)
     if octaves > _MOST_OCTAVES:
         raise InputError(f"log_grid: {high!r} lies {octaves:.0f} octaves above {low!r}, too many.")

@@ -11,7 +11,9 @@ import typer
 from typer.exceptions import TyperException
 
 import explorer.cli_analysis
-import explorer.cli_report  # noqa: F401  (the same)
+import explorer.cli_plan
+import explorer.cli_report
+import explorer.cli_store  # noqa: F401  (the same)
 from explorer import __version__
 from explorer.cli_app import (
     DEFAULT_STORE,
@@ -149,7 +151,7 @@ def status(
 
     def text() -> str:
         if not found:
-            return f"The store {opened.location} holds no study."
+            return f"The store {opened} holds no study."
         return "\n".join(
             f"{s.study}: {s.planned} planned, {s.completed} completed, {s.diverged} diverged, "
             f"{s.failed} failed, {s.missing} missing"
@@ -271,6 +273,7 @@ def _dry_run_text(plan: Any) -> str:
 
 def _run_text(summary: RunSummary, store: str, study: str) -> str:
     from explorer.progress import clock
+    from explorer.store.location import without_credentials
 
     done = summary.already_done + summary.trained + summary.elsewhere
     elsewhere = f", {summary.elsewhere} by another run meanwhile" if summary.elsewhere else ""
@@ -291,7 +294,7 @@ def _run_text(summary: RunSummary, store: str, study: str) -> str:
     if summary.failed:
         trials = "trial" if summary.failed == 1 else "trials"
         lines.append(f"{summary.failed} {trials} failed; the log says why: {summary.log_file}")
-    lines.append(f"Results are in {store}, study {study}.")
+    lines.append(f"Results are in {without_credentials(store)}, study {study}.")
     if summary.interrupted:
         lines.append("Interrupted: what is finished is kept, and the same command goes on.")
     elif done:

@@ -70,12 +70,14 @@ def command_line(
     near_optimal: float | None = None,
     column: Sequence[str] | None = None,
 ) -> str:
-    """A command as it would be typed, quoted for a shell; options at their default left out."""
+    """A command as it would be typed, quoted for a shell; options at their default left out, and secrets."""
+    from explorer.store.location import without_credentials
+
     words = ["explorer", name]
     if source is not None:
         words += ["--from", str(source)]
     if store is not None and store != DEFAULT_STORE:
-        words += ["--store", store]
+        words += ["--store", without_credentials(store)]
     if study is not None:
         words += ["--study", study]
     if metric is not None and metric != DEFAULT_METRIC:

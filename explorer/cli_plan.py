@@ -66,7 +66,7 @@ def estimate_text(name: str, found: ClusterEstimate) -> str:
         ("store as written", f"{size(found.store_bytes)} in {found.files:,} files"),
         ("  of which", f"trials {size(found.trials_bytes)}, curves {size(found.curves_bytes)}"),
         ("store compacted", f"{size(found.compacted_bytes)} in {found.compacted_files:,} files"),
-        ("driver's memory", size(found.driver_bytes)),
+        ("driver's memory", f"{size(found.driver_bytes)}, of which data {size(found.data_bytes)}"),
         ("puts", f"{operations.puts:,}"),
         ("driver's start", f"{operations.driver_lists} lists, {operations.driver_gets:,} gets"),
         (

@@ -15,6 +15,7 @@ import numpy as np
 
 from explorer.cluster import ASSUMED_GPU_OPERATION, Cluster
 from explorer.cost_model import CostModel
+from explorer.datasets import dataset_info
 from explorer.errors import InputError
 from explorer.packing import (
     DEFAULT_PACK_SIZE,
@@ -24,7 +25,16 @@ from explorer.packing import (
     makespan,
     shape_of,
 )
-from explorer.planning import START_SECONDS, workloads_of
+from explorer.planning import (
+    CURVE_ROW,
+    CURVES_FILE,
+    PLAN_FILE,
+    PLAN_ROW,
+    START_SECONDS,
+    TRIAL_ROW,
+    TRIALS_FILE,
+    workloads_of,
+)
 from explorer.store.compaction import FULL_TRIALS
 
 if TYPE_CHECKING:
@@ -38,16 +48,15 @@ _EXACT = 200_000
 #: More packs than this are not played through one by one to find when the last slot is done.
 _MOST_PLAYED = 500_000
 
-# Bytes in the store, from the sizes of files that runs wrote.
-TRIALS_FILE, TRIAL_ROW = 13_800, 56
-CURVES_FILE, CURVE_ROW = 4_000, 30
+#: Bytes of an evaluation in a compacted store.
 COMPACTED_CURVE_ROW = 26
-PLAN_FILE, PLAN_ROW = 8_000, 25
 
 # Bytes of the driver, measured with benchmarks/driver_memory.py and benchmarks/planning_scale.py.
 DRIVER_BASE = 320_000_000
-TUNE_TRIAL = 45_000
+TUNE_TRIAL = 70_000  # of the most that one run of Ray Tune had: later ones find room in it
 PLANNED_TRIAL = 700
+#: Torch in the driver, which counts a user's modules with it.
+TORCH = 470_000_000
 
 #: Packs that one driver hands out and hears of, a second: benchmarks/driver_memory.py.
 DRIVER_PACKS_A_SECOND = 25.0
@@ -97,6 +106,7 @@ class ClusterEstimate:
         compacted_bytes: the store after `explorer compact`.
         files: in the store as written; after compaction, `compacted_files`.
         compacted_files: see `files`.
+        data_bytes: of the data sets' arrays, which the driver and each node hold.
         driver_bytes: resident memory of the driver at its largest.
         operations: requests to the store.
         assumptions: what was not measured, in sentences.
@@ -124,6 +134,7 @@ class ClusterEstimate:
     compacted_bytes: int
     files: int
     compacted_files: int
+    data_bytes: int
     driver_bytes: int
     operations: StoreOperations
     assumptions: tuple[str, ...]
@@ -171,6 +182,7 @@ def estimate(
     curves_bytes = packs * CURVES_FILE + counted.rows * CURVE_ROW
     plan_bytes = PLAN_FILE + trials * PLAN_ROW
     large = math.ceil(trials / FULL_TRIALS)
+    data = _data_bytes(loaded)
     return ClusterEstimate(
         cells=len(space.cells),
         seeds=n_seeds,
@@ -197,7 +209,12 @@ def estimate(
         + plan_bytes,
         files=2 * packs + 1,
         compacted_files=2 * large + 1,
-        driver_bytes=DRIVER_BASE + trials * PLANNED_TRIAL + min(packs, PACKS_PER_FIT) * TUNE_TRIAL,
+        data_bytes=data,
+        driver_bytes=DRIVER_BASE
+        + (TORCH if space.model_factories else 0)
+        + data
+        + trials * PLANNED_TRIAL
+        + min(packs, PACKS_PER_FIT) * TUNE_TRIAL,
         operations=_operations(packs, large),
         assumptions=_assumptions(cluster, counted.guessed),
     )
@@ -272,6 +289,15 @@ class _Counted:
         longest = steps[np.searchsorted(ends, bounds[:-1], side="right")]
         packs: np.ndarray = np.diff(summed) + costs.pack + longest * costs.stacked_step
         return packs
+
+
+def _data_bytes(loaded: LoadedSpace) -> int:
+    total = 0
+    for name in dict.fromkeys(cell.dataset for cell in loaded.space.cells):
+        info = dataset_info(name, factories=loaded.space.dataset_factories)
+        # Inputs in float32, a label in 64 bits.
+        total += (info.pool_size + info.test_size) * (4 * math.prod(info.input_shape) + 8)
+    return total
 
 
 def _end(pack_seconds: np.ndarray, slots: int) -> float:

@@ -26,10 +26,10 @@ FINISHED = frozenset({COMPLETED, DIVERGED})
 #: Seconds from the command to the first step: Ray, its workers, torch in each of them.
 START_SECONDS = 7.0
 
-# Bytes in the store, measured on packs of 8 to 64 trials with 10 evaluations.
-_BYTES_A_PACK = 30_000
-_BYTES_A_TRIAL = 160
-_BYTES_AN_EVALUATION = 45
+# Bytes of the store's files, and of each row in them: from the files of 34 packs of 8 to 32 trials.
+TRIALS_FILE, TRIAL_ROW = 13_800, 56
+CURVES_FILE, CURVE_ROW = 4_000, 30
+PLAN_FILE, PLAN_ROW = 8_000, 25
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,10 @@ def dry_run(
         packs=len(packs),
         slots=slots,
         predicted_seconds=predicted_run_seconds(packs, slots),
-        predicted_bytes=len(packs) * _BYTES_A_PACK
-        + len(missing) * _BYTES_A_TRIAL
-        + evaluations * _BYTES_AN_EVALUATION,
+        predicted_bytes=len(packs) * (TRIALS_FILE + CURVES_FILE)
+        + len(missing) * TRIAL_ROW
+        + evaluations * CURVE_ROW
+        + (PLAN_FILE + len(planned) * PLAN_ROW if missing else 0),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,18 @@ def local_folder(store: Store) -> Path | None:
     return None if "://" in store.location else Path(store.location)
 
 
+class _QuietFile(logging.FileHandler):
+    """A log that may fall silent: a full disk is told of by what publishes results."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        """Say nothing; the line is lost."""
+
+    def close(self) -> None:
+        """Close the file, whether or not its last lines can be written."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def log_file(store: Store) -> Iterator[str | None]:
     """A log of this run beside a local store's data; yields its path."""
@@ -28,7 +40,7 @@ def log_file(store: Store) -> Iterator[str | None]:
         path = folder / "logs" / name
         try:
             path.parent.mkdir(exist_ok=True)
-            handler = logging.FileHandler(path, encoding="utf-8")
+            handler = _QuietFile(path, encoding="utf-8")
         except OSError as error:
             raise EnvironmentFailure(f"The log {path} cannot be written: {error}.") from error
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

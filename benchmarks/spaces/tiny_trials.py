@@ -1,4 +1,4 @@
-"""Trials that take next to nothing, as many as wanted: what is left is what a pack costs the driver."""
+"""Trials that take next to nothing: what is left is what a pack costs the driver."""
 
 from explorer.space import SearchSpace, steps
 

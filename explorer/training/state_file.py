@@ -14,12 +14,11 @@ import io
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from explorer.atomic_file import replacing
 from explorer.models.state import State
 from explorer.models.state import StateError as StateError
 from explorer.models.state import UnkeepableStateError as UnkeepableStateError
@@ -30,35 +29,16 @@ STATE_VERSION = 1
 _KIND = "training state"
 
 
-def write_state(state: State, path: str | os.PathLike[str]) -> None:
-    """Write a state to a file that only its owner may read: whole, or not at all.
-
-    Raises:
-        TypeError: the state holds something that cannot be read back.
-        OSError: the file cannot be written.
-    """
-    _check_plain(state)
-    with (
-        replacing(Path(path)) as partial,
-        open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file,
-    ):
-        _save(state, file)
-
-
 def state_bytes(state: State) -> bytes:
-    """The content of such a file.
+    """The content of a file that `read_state` reads.
 
     Raises:
         TypeError: the state holds something that cannot be read back.
     """
     _check_plain(state)
     file = io.BytesIO()
-    _save(state, file)
-    return file.getvalue()
-
-
-def _save(state: State, file: BinaryIO | io.BytesIO) -> None:
     torch.save({"kind": _KIND, "version": STATE_VERSION, "state": state}, file)
+    return file.getvalue()
 
 
 def read_state(source: bytes | str | os.PathLike[str]) -> State:

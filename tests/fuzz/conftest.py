@@ -145,6 +145,12 @@ class Fuzzer:
     def found(self, outcome: str) -> None:
         self.outcomes[outcome] += 1
 
+    def both_ways(self, *outcomes: str) -> None:
+        """Check that enough inputs had each of these outcomes: else the fuzzer tries too little."""
+        total = sum(self.outcomes.values())
+        if total >= 60:
+            assert min(self.outcomes[name] for name in outcomes) > total / 50, self.outcomes
+
     def defect(self, number: int, what: str, given: object) -> None:
         """Note a defect; the first of each kind is told."""
         self.outcomes["defect"] += 1

@@ -175,23 +175,21 @@ NOTES = ["", "{", "[]", "null", '{"a": 1e999}', "[" * 10_000, '{"beat": [], "hel
 
 def damaged(rng: np.random.Generator, content: bytes, other: bytes) -> bytes:
     """Bytes changed, lost, added, doubled, or another file's."""
-    changed, kind = bytearray(content), int(rng.integers(8))
+    changed, kind = bytearray(content), int(rng.integers(8 if content else 1)) or 6
     at = int(rng.integers(len(content) + 1))
-    if kind <= 1:
+    if kind <= 2:
         for place in rng.integers(len(content), size=int(rng.integers(1, 5))):
             changed[place] = int(rng.integers(256))
-    elif kind == 2:
-        del changed[at:]
     elif kind == 3:
-        del changed[at : at + int(rng.integers(1, 50))]
+        del changed[at:]
     elif kind == 4:
-        changed[at:at] = rng.bytes(int(rng.integers(1, 50)))
+        del changed[at : at + int(rng.integers(1, 50))]
     elif kind == 5:
+        changed[at:at] = rng.bytes(int(rng.integers(1, 50)))
+    elif kind == 7:
         changed[at : at + 64] = bytes(64)
-    elif kind == 6:
-        return rng.bytes(int(rng.integers(0, 300)))
     else:
-        return other
+        return rng.bytes(int(rng.integers(0, 300))) if rng.random() < 0.5 else other
     return bytes(changed)
 
 
@@ -254,7 +252,7 @@ def spoilt(whole: Path, folder: Path) -> Callable[[np.random.Generator], Path]:
 def test_commands_on_spoilt_stores(fuzzer, judged, spoilt, whole: Path, folder: Path):
     (folder / "mine.py").write_text(SPACE)
     trial_id = Store(str(whole)).trials(columns=["trial_id"])["trial_id"][0].as_py()
-    for number, rng in fuzzer.draws(0.18):
+    for number, rng in fuzzer.draws(0.10):
         store = spoilt(rng)
         command = [word.replace("{id}", trial_id) for word in COMMANDS[rng.integers(len(COMMANDS))]]
         if command[0] in WITH_JSON and rng.random() < 0.5:
@@ -264,12 +262,12 @@ def test_commands_on_spoilt_stores(fuzzer, judged, spoilt, whole: Path, folder: 
         for out in folder.glob("out.*"):
             out.unlink()
         assert store.is_dir()
-    assert min(fuzzer.outcomes[f"exit {code}"] for code in (0, 2)) > 0
+    fuzzer.both_ways("exit 0", "exit 2")
 
 
 def test_compacting_spoilt_stores(fuzzer, judged, spoilt, say, folder: Path):
     """Trials that could be read before can be read afterwards."""
-    for number, rng in fuzzer.draws(0.02):
+    for number, rng in fuzzer.draws(0.01):
         store = Store(str(spoilt(rng)))
         try:
             before = store.statuses()
@@ -283,7 +281,7 @@ def test_compacting_spoilt_stores(fuzzer, judged, spoilt, say, folder: Path):
 
 
 def test_reports_of_spoilt_stores(fuzzer, judged, spoilt, folder: Path):
-    for number, rng in fuzzer.draws(0.003):
+    for number, rng in fuzzer.draws(0.002):
         spoilt(rng)
         command = ["report", "--store", "store", "--out", "page.html"]
         said = judged(number, command, folder.parent, LOGS)
@@ -295,7 +293,7 @@ def test_any_bytes_are_a_note_or_none(fuzzer, whole: Path, folder: Path):
     store = Store(str(shutil.copytree(whole, folder / "store")))
     path = Path(store.location) / "notes" / f"claim-{'a' * 32}.json"
     good = path.read_bytes()
-    for number, rng in fuzzer.draws(0.03):
+    for number, rng in fuzzer.draws(0.026):
         content = damaged(rng, good, str(rng.choice(NOTES)).encode())
         path.write_bytes(content)
         try:
@@ -309,7 +307,7 @@ def test_any_bytes_are_a_note_or_none(fuzzer, whole: Path, folder: Path):
 
 def test_any_file_is_a_fragment_or_none(fuzzer, whole: Path, folder: Path):
     """Below the commands: whatever is put there, what the store hands out has its schema."""
-    for number, rng in fuzzer.draws(0.03):
+    for number, rng in fuzzer.draws(0.02):
         location = Location(str(shutil.copytree(whole, folder / "store")))
         for path in sorted(Path(location.address).rglob("*.parquet")):
             if rng.random() < 0.5:

@@ -20,7 +20,6 @@ from explorer.packing import (
 from explorer.planning import workloads_of
 from explorer.space import load_space
 
-
 #: Digests of a shipped space's trial ids and of its packs' ids, recorded before planning was made
 #: fast: on 2 slots, on 16, and on 2 in packs of 7.
 RECORDED = {

@@ -176,3 +176,16 @@ def test_nonsense_is_refused(make_space, options, words):
     with pytest.raises(InputError) as caught:
         estimate(make_space(), Cluster(cpus=2), **options)
     assert str(caught.value) == words
+
+
+def test_the_drivers_memory_holds_data_trials_and_torch_for_a_users_module(make_space):
+    before = "from torch import nn\ndef net(shape, n):\n    return nn.Sequential(nn.Flatten(), "
+    before += "nn.Linear(64, n))\n"
+    data = load_dataset("digits")
+    arrays = (data.train_inputs, data.train_labels, data.test_inputs, data.test_labels)
+    plain = estimate(make_space(), Cluster(cpus=2))
+    assert plain.data_bytes == sum(array.nbytes for array in arrays)
+    with_module = estimate(make_space(before=before, model="net"), Cluster(cpus=2))
+    assert with_module.driver_bytes - plain.driver_bytes == pytest.approx(470e6, rel=0.01)
+    many = estimate(make_space(), Cluster(cpus=2), seeds=10**6)
+    assert many.driver_bytes - plain.driver_bytes > 700 * (many.trials - plain.trials)

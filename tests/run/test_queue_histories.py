@@ -53,9 +53,7 @@ def test_every_trial_ends_once_whatever_happens(make_trial, monkeypatch, seed):
     monkeypatch.setattr("explorer.pack_queue.MAX_LOST_IN_A_ROW", 10**6)
     draw = random.Random(seed)
     trials = [
-        make_trial(seed=n, batch_size=size)
-        for size in (16, 32)
-        for n in range(draw.randint(1, 20))
+        make_trial(seed=n, batch_size=size) for size in (16, 32) for n in range(draw.randint(1, 20))
     ]
     deadly = set(draw.sample(trials, draw.randint(0, 1)))
     broken = set(draw.sample(trials, draw.randint(0, 2))) - deadly

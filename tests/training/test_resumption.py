@@ -19,7 +19,6 @@ from explorer.training.state_file import (
     UnkeepableStateError,
     read_state,
     state_bytes,
-    write_state,
 )
 from explorer.trial import SAMPLINGS, Configuration
 
@@ -159,7 +158,7 @@ def interrupted(members, dataset, every, tmp_path, **options):
             trainer.advance(0)
         if files % 2:  # results that nobody has taken travel with the state
             results += trainer.take_results()
-        write_state(trainer.state(), tmp_path / "state.pt")
+        (tmp_path / "state.pt").write_bytes(state_bytes(trainer.state()))
         files += 1
         trainer = PackTrainer.resumed(
             members, dataset, read_state(tmp_path / "state.pt"), **options
@@ -271,7 +270,7 @@ def test_a_fresh_process_goes_on_with_the_same_bits(vectors, images, tmp_path):
         trainer = PackTrainer(members, data[name], model_factory=factory)
         for _ in range(20):
             trainer.advance(0)
-        write_state(trainer.state(), tmp_path / f"{model}.pt")
+        (tmp_path / f"{model}.pt").write_bytes(state_bytes(trainer.state()))
     for actions in (17, None):
         code = (
             "import importlib.util, sys\n"
@@ -300,7 +299,7 @@ def go_on(folder, actions):
             trainer.advance(0)
         if actions is None:
             trainer.advance()
-        write_state(trainer.state(), path)
+        path.write_bytes(state_bytes(trainer.state()))
         found[model] = outcomes(trainer.take_results())
     (folder / "outcomes.json").write_text(json.dumps(found))
 
