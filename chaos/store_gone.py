@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,22 +58,26 @@ def _renamed(arena: Arena, finding: Finding, store: Path, process: Started) -> N
     ended = process.ended()
     arena.expect(finding, ended, (3,), says=str(store), what="a run whose store was renamed")
     arena.say(f"renamed: {ended.err.strip().splitlines()[-1:]}")
-    if store.exists():
-        finding.problems.append("a run made an empty store in the place of the one that was gone")
-    away.rename(store)
+    _brought_back(finding, store, away)
 
 
 def _renamed_for_seconds(arena: Arena, finding: Finding, store: Path, process: Started) -> None:
     away = store.with_name("away")
     store.rename(away)
     time.sleep(3.0)
-    if store.exists():
-        finding.problems.append("a run made an empty store in the place of the one that was gone")
-    else:
-        away.rename(store)
+    _brought_back(finding, store, away)
     ended = process.ended()
     arena.expect(finding, ended, (0, 3), what="a run whose store was gone for 3 s")
     finding.notes.append(f"a run whose store was gone for 3 s ended with {ended.code}")
+
+
+def _brought_back(finding: Finding, store: Path, away: Path) -> None:
+    """Rename it back; the run must have made nothing in its place."""
+    if store.exists():
+        made = [str(path.relative_to(store)) for path in store.rglob("*")][:4]
+        finding.problems.append(f"a run made a folder in the place of its store: {made}")
+        shutil.rmtree(store)
+    away.rename(store)
 
 
 def _read_only(arena: Arena, finding: Finding, store: Path, process: Started) -> None:
@@ -90,8 +95,8 @@ def _unmounted(arena: Arena, finding: Finding, store: Path, process: Started) ->
     ended = process.ended()
     arena.expect(finding, ended, (3,), says=str(store), what="a run whose store was unmounted")
     arena.say(f"unmounted: {ended.err.strip().splitlines()[-1:]}")
-    if any(store.iterdir()):
-        finding.problems.append("a run wrote into the empty mount point of its store")
+    if made := [str(path.relative_to(store)) for path in store.rglob("*")][:4]:
+        finding.problems.append(f"a run wrote into the empty mount point of its store: {made}")
     mounts.mount("--bind", arena.folder / "behind", store)
 
 

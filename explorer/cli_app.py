@@ -70,7 +70,7 @@ def command_line(
     near_optimal: float | None = None,
     column: Sequence[str] | None = None,
 ) -> str:
-    """A command as it would be typed, quoted for a shell; options at their default left out, and secrets."""
+    """A command as it would be typed, quoted for a shell; without defaults and secrets."""
     from explorer.store.location import without_credentials
 
     words = ["explorer", name]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,17 +63,20 @@ _PLAUSIBLE = {
 
 
 def device_description(device: str) -> str:
-    """The device for people: `AMD EPYC 7B13, torch 2.14.1`."""
-    import torch
+    """The device for people: `AMD EPYC 7B13, torch 2.14.1`.
 
-    kind = torch.device(device).type
+    For a CPU torch is not imported: a driver that trains nothing has no need of it.
+    """
+    kind = device.partition(":")[0]
     if kind == "cpu":
         name = _cpu_name()
     elif kind == "cuda":
+        import torch
+
         name = torch.cuda.get_device_name(torch.device(device))
     else:
         name = f"{kind} of {platform.machine()}"
-    return f"{name}, torch {torch.__version__}"
+    return f"{name}, torch {metadata.version('torch')}"
 
 
 def device_name(device: str) -> str:
@@ -102,9 +106,9 @@ def device_memory(device: str, cgroup: Path = _CGROUP, own_cgroup: Path = _OWN_C
         cgroup: where the control groups, of version 2 or 1, are mounted.
         own_cgroup: the file that says which of them this process is in.
     """
-    import torch
+    if device.partition(":")[0] == "cuda":
+        import torch
 
-    if torch.device(device).type == "cuda":
         return int(torch.cuda.get_device_properties(torch.device(device)).total_memory)
     machine = _machine_memory()
     return min([machine, *_cgroup_limits(cgroup, own_cgroup)])

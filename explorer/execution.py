@@ -26,17 +26,18 @@ from explorer.device_model import (
 from explorer.errors import EnvironmentFailure
 from explorer.interruption import INTERRUPTED, Interruption
 from explorer.pack_queue import CLAIM_AHEAD, Counts, PackQueue
-from explorer.packing import Pack, Workloads, make_packs
+from explorer.packing import CostModel, Pack, PackLimits, Workloads, make_packs
 from explorer.planning import predicted_run_seconds
 from explorer.progress import Progress
 from explorer.request import PackResources
+from explorer.result_rows import failed_row, provenance
 from explorer.shared_work import SharedWork
 from explorer.store import Store
 from explorer.store.schema import COMPLETED, DIVERGED
 from explorer.store_watch import StoreWatch
 from explorer.strategies import GridStrategy
 from explorer.trial import Configuration
-from explorer.worker import CHECKPOINT_EVERY, failed_row, provenance
+from explorer.worker import CHECKPOINT_EVERY
 from explorer.worker_checks import DriverMark
 
 if TYPE_CHECKING:
@@ -170,17 +171,21 @@ class Execution:
         from explorer import tuning
 
         request = self._request
-        model = self._device_model(session)
         divide = partial(
             make_packs,
             slots=session.slots,
             pack_size=request.pack_size,
             workloads=self._inputs.workloads,
-            costs=model.costs,
-            limits=model.limits,
         )
-        saved = self._saved_packs(claims)
         packs = divide(self.missing)
+        devices = self._devices(session, predicted_run_seconds(packs, session.slots))
+        model = DeviceModel(self.store, devices, request.resources)
+        if model.costs != CostModel() or model.limits != PackLimits():
+            divide = partial(divide, costs=model.costs, limits=model.limits)
+            packs = divide(self.missing)
+        else:  # what is learnt on the way counts all the same
+            divide = partial(divide, limits=model.limits)
+        saved = self._saved_packs(claims)
         self.packs = len(packs)
         self.predicted_seconds = predicted_run_seconds(packs, session.slots)
         self._queue = PackQueue(
@@ -191,6 +196,7 @@ class Execution:
             self.store.statuses,
             shared=SharedWork(claims, self.store.statuses),
             learn=model.learn,
+            packs=packs,
             resumed=[(found.pack, found.alive, found.path) for found in saved],
             claim_ahead=max(CLAIM_AHEAD, session.slots),
         )
@@ -239,32 +245,32 @@ class Execution:
         logger.error("explorer: %s The same command goes on from there.", told)
         return EnvironmentFailure.exit_code
 
-    def _device_model(self, session: Session) -> DeviceModel:
-        """Costs and sizes for the devices of this run, measured where that is worth the while."""
+    def _devices(self, session: Session, predicted: float) -> list[Device]:
+        """The devices of this run, measured where that is worth the while."""
         from explorer import ray_session
 
-        request = self._request
-        usual = make_packs(
-            self.missing, session.slots, request.pack_size, workloads=self._inputs.workloads
-        )
-        measure = predicted_run_seconds(usual, session.slots) > WORTH_MEASURING
+        request, kind = self._request, self._request.resources.device
         known = known_costs(self.store)
-        kind = request.resources.device
+        measure = predicted > WORTH_MEASURING
+        devices = []
         if request.address is None and kind == "cpu":
-            found = look_at_device(kind, known, measure)
+            found = look_at_device(kind, known, measure=False)
             each = session.slots
             devices = [Device(found.key, found.memory, found.costs, each, each)]
-        else:
+            measure = measure and found.costs is None
+        if not devices or measure:
+            if measure:
+                self._progress.say("Measuring what training costs here, once ...")
             answers = ray_session.on_each_kind_of_node(
                 look_at_device, kind, known, measure, resources=request.resources
             )
             devices = [
                 Device(found.key, found.memory, found.costs, slots, each)
                 for found, slots, each in answers
-            ]
-        keep_costs(self.store, devices)
+            ] or devices
+            keep_costs(self.store, devices)
         logger.info("Devices: %s", devices)
-        return DeviceModel(self.store, devices, request.resources)
+        return devices
 
     def _saved_packs(self, claims: Claims) -> list[checkpoints.SavedPack]:
         """Checkpoints of dead runs whose members are all to be trained, each once."""

@@ -107,7 +107,7 @@ def _count(factory: Factory, input_shape: tuple[int, ...], n_classes: int) -> Mo
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils.flop_counter import FlopCounterMode
 
-    from explorer.models.modules import _UNSTACKABLE, make_module, own_randomness
+    from explorer.models.modules import UNSTACKABLE, make_module, own_randomness
 
     class Layers(TorchDispatchMode):
         """Counts operations and the numbers they give out; views and bookkeeping do nothing."""
@@ -138,7 +138,7 @@ def _count(factory: Factory, input_shape: tuple[int, ...], n_classes: int) -> Mo
         parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
         values=layers.values // _SAMPLES,
         operations=layers.operations,
-        stacked=not any(isinstance(layer, _UNSTACKABLE) for layer in module.modules())
+        stacked=not any(isinstance(layer, UNSTACKABLE) for layer in module.modules())
         and not list(module.buffers())
         and all(p.requires_grad for p in module.parameters()),
     )

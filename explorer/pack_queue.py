@@ -74,6 +74,7 @@ class PackQueue:
         statuses: the store's trials by id, asked after a worker's death.
         shared: divides the work with other runs on the same store.
         learn: told the number of members that packs of a trial's shape may have, and keeps it.
+        packs: of the trials that the strategy will first be asked for, where they are made already.
         resumed: packs to go on with from a checkpoint: the pack, its members that are still to be
             trained, and where the checkpoint is. Their members are among the strategy's.
 
@@ -92,6 +93,7 @@ class PackQueue:
         *,
         shared: SharedWork | None = None,
         learn: Callable[[Configuration, int], None] = lambda member, most: None,
+        packs: Sequence[Pack] = (),
         resumed: Iterable[tuple[Pack, frozenset[Configuration], str]] = (),
         claim_ahead: int = CLAIM_AHEAD,
     ) -> None:
@@ -111,6 +113,7 @@ class PackQueue:
         self._settled: set[Configuration] = set()
         self._saved: dict[str, str] = {}
         self._resumed = list(resumed)
+        self._made = list(packs)
         self._running: dict[str, Pack] = {}
         self._reports: dict[str, Mapping[str, Any]] = {}
         self._tries: Counter[str] = Counter()
@@ -233,6 +236,10 @@ class PackQueue:
         if self._ready or self._strategy.finished:
             return
         asked = self._strategy.ask(ASK)
+        made, self._made = self._made, []
+        if made and not self._resumed:
+            self._ready.extend(made)
+            return
         wanted = set(asked)
         for pack, alive, saved in self._resumed:
             if alive <= wanted:

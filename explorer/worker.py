@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
-import platform
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer import __version__, checkpoints
+from explorer import checkpoints
 from explorer.datasets import Dataset
 from explorer.errors import EnvironmentFailure, ExplorerError
 from explorer.packing import Pack
+from explorer.result_rows import curve_rows, provenance, trial_row
 from explorer.store import Store
-from explorer.store.schema import DIVERGED, FAILED
-from explorer.trial import TRAINING_VERSION, Configuration
+from explorer.store.schema import DIVERGED
 
 if TYPE_CHECKING:  # the driver needs these rows, but no torch
     from explorer.training import TrialResult
@@ -335,58 +334,3 @@ def one_line(error: BaseException) -> str:
     if lines and isinstance(error, ExplorerError):
         return lines[0]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-def trial_row(result: TrialResult) -> dict[str, Any]:
-    """The columns of TRIALS_SCHEMA that a result decides; metrics are the last evaluation's."""
-    configuration = result.configuration
-    row: dict[str, Any] = {
-        "trial_id": configuration.trial_id,
-        **configuration.as_dict(),
-        "status": result.status,
-        "steps": configuration.steps,
-        "steps_done": result.steps_done,
-        "n_classes": result.n_classes,
-        "wall_seconds": result.wall_seconds,
-    }
-    if result.evaluations:
-        last = asdict(result.evaluations[-1])
-        row |= {name: value for name, value in last.items() if name not in ("step", "epoch")}
-        accuracies = [evaluation.test_accuracy for evaluation in result.evaluations]
-        row["best_test_accuracy"] = max(
-            (accuracy for accuracy in accuracies if not math.isnan(accuracy)), default=None
-        )
-    return row
-
-
-def curve_rows(result: TrialResult) -> Iterable[dict[str, Any]]:
-    """The rows of CURVES_SCHEMA of one result, the attempt left out."""
-    trial_id = result.configuration.trial_id
-    return ({"trial_id": trial_id, **asdict(evaluation)} for evaluation in result.evaluations)
-
-
-def failed_row(configuration: Configuration, error: str) -> dict[str, Any]:
-    """The columns of TRIALS_SCHEMA of a trial that could not be trained."""
-    return {
-        "trial_id": configuration.trial_id,
-        **configuration.as_dict(),
-        "status": FAILED,
-        "steps": configuration.steps,
-        "steps_done": 0,
-        "wall_seconds": 0.0,
-        "error": error,
-    }
-
-
-def provenance(data_sha256: str, device: str, pack_size: int) -> dict[str, Any]:
-    """The columns of TRIALS_SCHEMA that say where, and with what, trials were trained."""
-    return {
-        "pack_size": pack_size,
-        "data_sha256": data_sha256,
-        "training_version": TRAINING_VERSION,
-        "explorer_version": __version__,
-        "torch_version": metadata.version("torch"),
-        "python_version": platform.python_version(),
-        "device": device,
-        "host": platform.node(),
-    }

@@ -29,7 +29,7 @@ from explorer.models.state import StateError, entry
 Factory = Callable[[tuple[int, ...], int], nn.Module]
 
 #: Layers whose bits under vmap depend on the number of members, or that hold state or draw noise.
-_UNSTACKABLE = (
+UNSTACKABLE = (
     nn.modules.conv._ConvNd,
     nn.modules.dropout._DropoutNd,
     nn.modules.batchnorm._NormBase,
@@ -238,7 +238,7 @@ def stacks_exactly(
     """
     with own_randomness(0, _WEIGHTS):
         module = make_module(factory, input_shape, n_classes)
-        if any(isinstance(layer, _UNSTACKABLE) for layer in module.modules()):
+        if any(isinstance(layer, UNSTACKABLE) for layer in module.modules()):
             return False
         if list(module.buffers()) or not all(p.requires_grad for p in module.parameters()):
             return False

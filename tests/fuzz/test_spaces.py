@@ -47,7 +47,7 @@ OTHER = ["weight_decay", "clip_norm", "final_decay", "sampling", "validation_siz
 OTHER += ["strategy", "seed", "lr", "momentun", "batchsize", "self", "unknown"]
 
 NUMBERS = ["0", "1", "-1", "2", "8", "0.5", "0.9", "1.0", "1.5", "1e-300", "1e300", "5e-324"]
-NUMBERS += ["-0.0", "1e15", "2**63", "-2**63", "10**400", "10**5000", "math.nan"]
+NUMBERS += ["-0.0", "1e15", "2**53 + 1", "2**63", "-2**63", "10**400", "10**5000", "math.nan"]
 NUMBERS += ["math.inf", "-math.inf", "True", "False", "np.float32(0.1)", "np.int8(-1)", "np.nan"]
 NUMBERS += ["np.uint64(2**64 - 1)", "np.float64('inf')", "np.bool_(True)", "1j", "np.array(3)"]
 NUMBERS += ["decimal.Decimal('0.1')", "decimal.Decimal('sNaN')", "fractions.Fraction(1, 3)"]

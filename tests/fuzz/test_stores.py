@@ -175,7 +175,7 @@ NOTES = ["", "{", "[]", "null", '{"a": 1e999}', "[" * 10_000, '{"beat": [], "hel
 
 def damaged(rng: np.random.Generator, content: bytes, other: bytes) -> bytes:
     """Bytes changed, lost, added, doubled, or another file's."""
-    changed, kind = bytearray(content), int(rng.integers(8 if content else 1)) or 6
+    changed, kind = bytearray(content), int(rng.integers(8)) if content else 6
     at = int(rng.integers(len(content) + 1))
     if kind <= 2:
         for place in rng.integers(len(content), size=int(rng.integers(1, 5))):

@@ -9,18 +9,21 @@ from pathlib import Path
 import pytest
 
 from explorer import run as runs
+from explorer.claims import Claims
 from explorer.errors import EnvironmentFailure, InputError
+from explorer.execution import Execution, Inputs, Request
 from explorer.interruption import Interruption
 from explorer.pack_queue import PackQueue
 from explorer.packing import make_packs
 from explorer.planning import dry_run
 from explorer.progress import Silent
+from explorer.request import pack_resources
+from explorer.result_rows import failed_row, provenance
 from explorer.run import run_study
 from explorer.space import load_space
 from explorer.store import Store
 from explorer.store_watch import StoreWatch
 from explorer.strategies import GridStrategy
-from explorer.worker import failed_row, provenance
 
 TEXT = """
 from explorer.space import SearchSpace, steps
@@ -84,7 +87,7 @@ def no_training(monkeypatch):
 @pytest.fixture
 def nothing_to_train(monkeypatch):
     """A run goes as far as training, and does none."""
-    monkeypatch.setattr(runs._Training, "run", lambda training, **settings: None)
+    monkeypatch.setattr(Execution, "run", lambda *arguments: None)
 
 
 def files_in(folder):
@@ -112,7 +115,7 @@ def test_a_store_is_made_where_there_is_none(loaded, tmp_path, nothing_to_train)
         ({"address": "nonsense"}, InputError, "'nonsense' must be `auto` or HOST:PORT"),
         ({"address": "host:0"}, InputError, "'host:0' must be `auto` or HOST:PORT"),
         ({"device": "foo"}, InputError, "--device must be one of cpu, cuda, not 'foo'"),
-        ({"device": "cuda:1"}, InputError, "--device .* not 'cuda:1'; each pack is given a GPU"),
+        ({"device": "cuda:1"}, InputError, "--device .* not 'cuda:1': packs are given GPUs by Ray"),
         ({"device": "cuda"}, EnvironmentFailure, "--device cuda: torch finds no GPU"),
     ],
 )
@@ -225,13 +228,13 @@ def test_a_store_that_cannot_be_written_stops_before_the_plan(loaded, store, no_
 
 
 def test_a_store_that_disappears_stops_the_run(loaded, store):
-    inputs = runs._Inputs({}, {})
-    training = runs._Training(loaded, store, [], inputs, "cpu", Silent(), Interruption())
+    request = Request(pack_resources())
+    training = Execution(loaded, store, [], Inputs({}, {}), request, Silent(), Interruption())
     training._watch = StoreWatch(store, every=0.0)
     queue = PackQueue(
         GridStrategy([]), make_packs, training._record_failed, Silent(), store.statuses
     )
-    stopping = training._stopping(queue)
+    stopping = training._stopping(queue, Claims(store))
     assert not stopping()
     assert queue.trouble is None
     shutil.rmtree(store.location)

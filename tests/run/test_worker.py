@@ -1,6 +1,10 @@
 """One pack trained and published in this process, read back from a real store."""
 
+import hashlib
+import json
 import os
+import pickle
+import threading
 import uuid
 
 import pyarrow.compute as pc
@@ -9,10 +13,11 @@ import pytest
 from explorer.datasets import load_dataset
 from explorer.errors import EnvironmentFailure
 from explorer.packing import pack_of
+from explorer.result_rows import failed_row, provenance
 from explorer.store import Store
 from explorer.store.schema import CURVES_SCHEMA, TRIALS_SCHEMA
 from explorer.training import train_pack
-from explorer.worker import PackRun, failed_row, one_line, provenance
+from explorer.worker import PackRun, one_line
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +188,100 @@ def test_one_line():
     assert one_line(ValueError("a\nb")) == "ValueError: a"
     assert one_line(KeyError()) == "KeyError"
     assert one_line(EnvironmentFailure("The disk is full.")) == "The disk is full."
+
+
+def saved(run, folder):
+    """Step until there is something to save, and save it."""
+    while not run.checkpoint_due:
+        assert not run.step(0.002).done
+    folder.mkdir()
+    run.save(folder)
+    return folder
+
+
+def test_a_pack_goes_on_from_its_checkpoint(pack, store, digits, tmp_path):
+    first = PackRun(pack, digits, store, checkpoint_every=0.0)
+    while not first.step(0.002).finished:
+        pass
+    folder = saved(first, tmp_path / "first")
+    assert {path.name for path in folder.iterdir()} == {"pack.json", "pack.pt"}
+    assert not first.checkpoint_due
+    published = set(store.statuses())
+
+    second = PackRun(pack, digits, store)
+    second.resume(folder)
+    reports = run_to_end(second)
+    assert reports[0].resumed_steps > 0
+    assert 1 <= len(published) < 4
+    assert sorted(index for index, *_ in reports[-1].outcomes) == [0, 1, 2, 3]
+    assert reports[-1].finished == 4
+    trials, curves = store.snapshot()
+    assert set(trials["trial_id"].to_pylist()) >= published
+    assert trials.num_rows == 4
+    points = {(p["trial_id"], p["step"]): p["test_loss"] for p in curves.to_pylist()}
+    for result in train_pack(pack.configurations, digits):
+        for e in result.evaluations:
+            assert points.pop((result.configuration.trial_id, e.step)) == e.test_loss
+    assert not points
+
+
+@pytest.mark.parametrize("spoil", ["torn", "other pack", "no sidecar", "not json", "hostile"])
+def test_a_checkpoint_of_no_use_is_left_aside(pack, store, digits, tmp_path, spoil):
+    first = PackRun(pack, digits, store, checkpoint_every=0.0)
+    first.step(0.01)
+    folder = saved(first, tmp_path / "first")
+    state, sidecar = folder / "pack.pt", folder / "pack.json"
+    if spoil == "torn":
+        state.write_bytes(state.read_bytes()[:-100])
+    elif spoil == "no sidecar":
+        sidecar.unlink()
+    elif spoil == "not json":
+        sidecar.write_text("{")
+    elif spoil == "hostile":  # a pickle whose hash is right: it must not run
+        mark = tmp_path / "ran"
+        content = pickle.dumps(Hostile(str(mark)))
+        told = json.loads(sidecar.read_text())
+        state.write_bytes(content)
+        sidecar.write_text(json.dumps({**told, "sha256": hashlib.sha256(content).hexdigest()}))
+    members = pack.configurations[1:] if spoil == "other pack" else pack.configurations
+    second = PackRun(pack_of(members), digits, store)
+    second.resume(folder)
+    reports = run_to_end(second)
+    assert reports[-1].resumed_steps == 0
+    assert len(reports[-1].outcomes) == len(members)
+    assert not (tmp_path / "ran").exists()
+
+
+class Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_a_model_that_no_state_can_hold_trains_without_checkpoints(store, digits, make_trial):
+    """Training changes an object of the module that only the module understands."""
+    import torch
+
+    class Counter(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lock = threading.Lock()
+            self.seen = iter(range(10**9))
+
+        def forward(self, x):
+            next(self.seen)
+            return x
+
+    def counted(input_shape, n_classes):
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), Counter(), torch.nn.Linear(64, n_classes), torch.nn.Dropout(0.1)
+        )
+
+    trial = make_trial(model="counted", model_source="x", budget_value=40)
+    run = PackRun(pack_of([trial]), digits, store, model_factory=counted, checkpoint_every=0.0)
+    reports = run_to_end(run, 0.001)
+    assert reports[-1].error is None
+    assert not run.checkpoint_due
+    assert list(store.statuses().values()) == ["completed"]

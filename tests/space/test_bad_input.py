@@ -159,7 +159,8 @@ def test_a_missing_file_lists_the_shipped_ones(tmp_path):
     with pytest.raises(InputError) as caught:
         load_space(tmp_path / "nowhere.py")
     assert "nowhere.py: there is no such file" in str(caught.value)
-    assert "edge_or_noise, full_grid, large_n, mnist5k_grid, quick_grid" in str(caught.value)
+    names = "butter_sized, edge_or_noise, full_grid, he_liu_tao_2019, large_n, mnist5k_grid"
+    assert f"{names}, quick_grid" in str(caught.value)
     with pytest.raises(InputError, match="did you mean 'quick_grid'"):
         load_space("quick_gird")
 

@@ -28,8 +28,8 @@ def test_shipped_files_load_from_any_folder(tmp_path, monkeypatch, spec, trials,
     fields = ("learning_rate", "momentum", "train_size")
     found = {tuple(getattr(c, field) for field in fields) for c in loaded.space.cells}
     assert len(found) == conditions
-    shipped = {"edge_or_noise", "full_grid", "large_n", "mnist5k_grid", "quick_grid"}
-    assert set(shipped_names()) == shipped
+    experiments = {"edge_or_noise", "full_grid", "large_n", "mnist5k_grid", "quick_grid"}
+    assert set(shipped_names()) == experiments | {"butter_sized", "he_liu_tao_2019"}
 
 
 def test_the_quick_grid_brackets_the_peaks_that_were_measured():
