@@ -319,7 +319,7 @@ def _checkpoint_storage(store: Store, run: str) -> tuning.Storage:
     from explorer import tuning
 
     filesystem, path = store.subfolder(checkpoints.FOLDER)
-    return tuning.Storage(filesystem if "://" in store.location else None, path, run)
+    return tuning.Storage(filesystem, path, run)
 
 
 def _size(dataset: Dataset) -> int:

@@ -317,6 +317,8 @@ def run_packs(
             tuner.fit()
         except Exception as error:
             logger.exception("Ray Tune stopped")
+            if not Store.exists(store.location):
+                raise EnvironmentFailure(f"The store {store} is gone.") from error
             raise EnvironmentFailure(
                 f"Ray Tune stopped: {one_line(error)}; finished packs are kept, "
                 "and the same command goes on from there."

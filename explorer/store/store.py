@@ -16,6 +16,7 @@ from explorer.errors import EnvironmentFailure, InputError
 from explorer.store import notes as note_files
 from explorer.store import plans as plan_files
 from explorer.store.compaction import CompactionReport, compact
+from explorer.store.guarded_folder import GuardedFolder
 from explorer.store.location import TRIAL_WRITE, Location
 from explorer.store.plans import Plan
 from explorer.store.publish import publish_pack
@@ -114,11 +115,16 @@ class Store:
         Args:
             name: `checkpoints`.
 
+        A local store that is gone does not come back through it.
+
         Raises:
             EnvironmentFailure: it cannot be made.
         """
         self._location.make_folder(name)
-        return self._location.filesystem, self._location.path(name)
+        filesystem = self._location.filesystem
+        if self._location.is_local:
+            filesystem = fs.PyFileSystem(GuardedFolder(self.location))
+        return filesystem, self._location.path(name)
 
     def write_note(self, kind: str, name: str, values: Mapping[str, Any]) -> None:
         """Write a small JSON document, in the place of an earlier one of this kind and name."""

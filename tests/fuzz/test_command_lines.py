@@ -124,6 +124,8 @@ def command_line(
     if rng.random() < 0.03:
         name = pick(rng, nasty)
     words = [word for word in words if word not in NEVER]
+    if "--json" in words:  # first, where no option takes it for its value; and help is no JSON
+        words = ["--json", *(word for word in words if word not in ("--json", "--help"))]
     return words if rng.random() < 0.02 else [name, *words]
 
 
