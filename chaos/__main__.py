@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("explorer.store").addHandler(logging.NullHandler())
     logging.getLogger("explorer.store").propagate = False  # the judge counts what readers skip
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs have it
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started would inherit it
     chosen = [s for s in catalogue.SCENARIOS if not options.only or s.name in options.only]
     outcomes = []
     for scenario in chosen:

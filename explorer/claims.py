@@ -21,9 +21,9 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
+from explorer.process_token import has_ended, process_token
 from explorer.store import Store
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,6 @@ _DIGITS = 12
 #: Seconds between looks at a rival that is about to hold a trial or to give way, which takes it
 #: some milliseconds; whoever still waits after the last one gives way.
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
-_PROC = Path("/proc")
 
 
 class Claims:
@@ -217,39 +216,3 @@ def _ids(note: Mapping[str, Any], field: str) -> frozenset[str]:
     if not isinstance(listed, list):
         return frozenset()
     return frozenset(text for text in listed if isinstance(text, str))
-
-
-def process_token(pid: int) -> list[str] | None:
-    """What tells a process from every other one: the machine's start, pid namespace, pid, start.
-
-    Returns:
-        None where there is no /proc, or the process is not in it or has ended.
-    """
-    try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-        # Containers of one machine share its boot id, but not the numbers of their processes.
-        namespace = os.readlink(_PROC / "self/ns/pid")
-        # The command, in parentheses, may hold anything; the state is the first field behind it.
-        fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else [boot, namespace, str(pid), fields[19]]
-    except (OSError, IndexError):
-        return None
-
-
-def has_ended(note: Mapping[str, Any]) -> bool:
-    """Whether a note's process is known to have ended; False where this machine cannot know."""
-    theirs, ours = note.get("process"), process_token(os.getpid())
-    if not isinstance(theirs, list) or ours is None or theirs[:2] != ours[:2]:
-        return False
-    try:
-        pid = int(theirs[2])
-        os.kill(pid, 0)  # only asks whether it is there
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass  # another user's, which /proc may hide
-    except (OSError, ValueError, TypeError, IndexError, OverflowError):
-        return False
-    else:
-        return process_token(pid) != theirs
-    return process_token(pid) not in (None, theirs)

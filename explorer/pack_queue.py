@@ -24,6 +24,8 @@ MAX_TRIES = 2
 #: Packs in a row whose worker died, again and again, after which the machine is at fault; and
 #: trials of one pack whose worker died though they were alone, after which the rest is given up.
 MAX_LOST_IN_A_ROW = 3
+#: The same for packs once trials of this run were finished: then it is rather the packs.
+MAX_LOST_AFTER_SUCCESS = 10
 #: Trials asked of a strategy at once: a grid hands over everything, so that packing sees it all.
 ASK = 10_000_000
 #: Packs that are claimed together, before the first of them runs.
@@ -222,7 +224,9 @@ class PackQueue:
             self._died_alone[origin] += 1
             if self._died_alone[origin] >= MAX_LOST_IN_A_ROW:
                 self._give_up_parts(origin, error)
-        if self._lost_in_a_row >= MAX_LOST_IN_A_ROW and not self.trouble:
+        worked = self.counts.completed + self.counts.diverged
+        most = MAX_LOST_AFTER_SUCCESS if worked else MAX_LOST_IN_A_ROW
+        if self._lost_in_a_row >= most and not self.trouble:
             self.trouble = f"Workers die again and again, the last one so: {error}"
         self._show()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sysconfig
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import explorer
+from explorer.process_token import has_ended, process_token
 
 SETTINGS = {
     # Tune's own files are not our record: no loggers, no state while running, no output.
@@ -35,6 +38,9 @@ PRIVATE_CLUSTER = {
 
 #: Ray's sockets have paths of up to 107 bytes, some 65 of them below the folder we choose.
 _LONGEST_TEMP_PATH = 40
+_PREFIX = "explorer-"
+#: Says which process a private folder belongs to.
+_OWNER = "owner.json"
 
 
 def prepare(address: str | None) -> None:
@@ -54,10 +60,25 @@ def private_folder() -> Iterator[Path]:
     base = tempfile.gettempdir()
     if len(base) > _LONGEST_TEMP_PATH and Path("/tmp").is_dir():
         base = "/tmp"
+    _remove_abandoned(Path(base))
     with tempfile.TemporaryDirectory(
-        prefix="explorer-", dir=base, ignore_cleanup_errors=True
+        prefix=_PREFIX, dir=base, ignore_cleanup_errors=True
     ) as folder:
+        (Path(folder) / _OWNER).write_text(json.dumps({"process": process_token(os.getpid())}))
         yield Path(folder)
+
+
+def _remove_abandoned(base: Path) -> None:
+    """Delete the folders of drivers of this user's that were killed."""
+    for folder in base.glob(f"{_PREFIX}*"):
+        try:
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+            owner = json.loads((folder / _OWNER).read_text())
+        except (OSError, ValueError, AttributeError):  # not one of ours, or another system
+            continue
+        if isinstance(owner, dict) and has_ended(owner):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

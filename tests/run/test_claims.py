@@ -16,8 +16,9 @@ import pyarrow as pa
 import pytest
 
 from explorer import claims
-from explorer.claims import Claims, has_ended, process_token
+from explorer.claims import Claims
 from explorer.errors import EnvironmentFailure
+from explorer.process_token import has_ended, process_token
 from explorer.store import Store
 from explorer.store.location import Location
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from explorer.pack_queue import MAX_LOST_IN_A_ROW, MAX_TRIES, PackQueue
+from explorer.pack_queue import MAX_LOST_AFTER_SUCCESS, MAX_LOST_IN_A_ROW, MAX_TRIES, PackQueue
 from explorer.packing import make_packs
 from explorer.strategies import GridStrategy, Outcome
 from explorer.worker import PackReport
@@ -253,6 +253,17 @@ def test_a_pack_that_ends_without_all_results_is_an_error(queue_of, trials, reco
 def test_workers_that_die_again_and_again_are_trouble(queue_of, trials):
     queue = queue_of(trials, pack_size=1)
     for i in range(MAX_LOST_IN_A_ROW):
+        assert queue.trouble is None, i
+        queue.lost(queue.take(), "killed")
+    assert "killed" in queue.trouble
+
+
+def test_after_a_success_the_packs_are_blamed_longer_than_the_machine(queue_of, make_trial):
+    """A dozen packs that kill their workers are recorded as failed, if others came through."""
+    queue = queue_of([make_trial(seed=s) for s in range(20)], pack_size=1)
+    pack = queue.take()
+    queue.done(pack, report(pack))
+    for i in range(MAX_LOST_AFTER_SUCCESS):
         assert queue.trouble is None, i
         queue.lost(queue.take(), "killed")
     assert "killed" in queue.trouble
