@@ -7,13 +7,16 @@ STORE ?= explorer-store
 NEEDED_GB := 9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow check calibrate bench bench-analysis bench-report bench-store clean
+.PHONY: help venv demo test test-slow check fuzz chaos calibrate bench bench-analysis bench-report \
+	bench-store bench-planning bench-driver clean
 
 help:
 	@echo 'make demo    train the demo sweep, fit its law, write report.html'
 	@echo 'make test    the whole test suite'
 	@echo 'make check   style and types'
 	@echo 'make test-slow  the tests that take minutes: hundreds of killed writers'
+	@echo 'make chaos   kill, fill, corrupt and take away, then count what was lost: docs/reliability.md'
+	@echo 'make fuzz    10,000 malformed inputs'
 	@echo 'make calibrate  how often the intervals and tests are right: docs/calibration.md, an hour'
 	@echo 'make bench   the speed of sweeps against plain Ray Tune and a PyTorch loop'
 	@echo 'make clean   remove .venv and caches; results stay'
@@ -62,6 +65,13 @@ check: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Every fault, on real processes and file systems; the short version is in `make test`.
+chaos: $(VENV)/.tested
+	OMP_NUM_THREADS=1 $(BIN)/python -m chaos
+
+fuzz: $(VENV)/.tested
+	EXPLORER_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -q
+
 calibrate: $(VENV)/.tested
 	$(BIN)/python -m calibration
 
@@ -76,6 +86,12 @@ bench-report: $(VENV)/.tested
 
 bench-store: $(VENV)/.tested
 	$(BIN)/python -m benchmarks.store_load
+
+bench-planning: $(VENV)/.tested
+	$(BIN)/python -m benchmarks.planning_scale
+
+bench-driver: $(VENV)/.tested
+	$(BIN)/python -m benchmarks.driver_memory
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

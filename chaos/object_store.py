@@ -26,7 +26,8 @@ class ObjectStore:
         arena: its surroundings; the server ends with it.
 
     Raises:
-        CannotRun: the program is not installed, or does not answer.
+        CannotRun: the program is not installed.
+        RuntimeError: it does not answer.
     """
 
     def __init__(self, arena: Arena) -> None:
@@ -47,9 +48,15 @@ class ObjectStore:
         config = self._folder / "s3.json"
         config.touch(mode=0o600)
         config.write_text(json.dumps({"identities": [identity]}))
-        self._ports = _free_ports(4)
         self._process: Started | None = None
-        self.start()
+        for attempt in range(3):  # somebody else may take a port that was free
+            self._ports = _free_ports(4)
+            try:
+                self.start()
+                break
+            except RuntimeError:
+                if attempt == 2:
+                    raise
         self._filesystem().create_dir(_BUCKET)
 
     def location(self, prefix: str) -> str:
@@ -60,7 +67,11 @@ class ObjectStore:
         )
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it answers.
+
+        Raises:
+            RuntimeError: it does not.
+        """
         s3, master, volume, filer = self._ports
         command = [self._program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
         command += [f"-s3.config={self._folder / 's3.json'}", f"-dir={self._folder}"]
@@ -75,7 +86,9 @@ class ObjectStore:
                 time.sleep(0.3)
             else:
                 return
-        raise CannotRun("the S3 server does not answer")
+        said = self._process.error.strip().splitlines()[-2:]
+        self._process.end()
+        raise RuntimeError(f"The S3 server does not answer: {said}")
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -95,21 +108,19 @@ class ObjectStore:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that are free, and so are those 10,000 above, which the server takes for gRPC."""
+    """Ports that are free, and so are those 10,000 above, which the server takes for gRPC.
+
+    Both lie below the range that the system gives to connections (32768 and above, on Linux).
+    """
     found: list[int] = []
     while len(found) < count:
-        with socket.socket() as low, socket.socket() as high:
-            low.bind(("127.0.0.1", 0))
-            port = low.getsockname()[1]
-            # The system gives out high ports, so the pair is taken below.
-            port = 20_000 + port % 20_000
-            if port in found:
-                continue
-            try:
-                with socket.socket() as first:
-                    first.bind(("127.0.0.1", port))
-                    high.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
+        port = 10_000 + secrets.randbelow(10_000)
+        try:
+            with socket.socket() as low, socket.socket() as high:
+                low.bind(("127.0.0.1", port))
+                high.bind(("127.0.0.1", port + 10_000))
+        except OSError:
+            continue
+        if port not in found:
             found.append(port)
     return found

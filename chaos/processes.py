@@ -80,6 +80,11 @@ class Started:
         """What it wrote to stdout so far."""
         return self._out.read_text(errors="replace")
 
+    @property
+    def error(self) -> str:
+        """What it wrote to stderr so far."""
+        return self._err.read_text(errors="replace")
+
     def ended(self, patience: float = PATIENCE) -> Ended:
         """Wait for its end.
 
@@ -88,7 +93,7 @@ class Started:
         """
         code = self.popen.wait(timeout=patience)
         seconds = time.monotonic() - self.began
-        return Ended(code, self.out, self._err.read_text(errors="replace"), seconds)
+        return Ended(code, self.out, self.error, seconds)
 
     def kill(self) -> None:
         """SIGKILL to the process itself, not to its descendants."""

@@ -7,7 +7,7 @@ import pytest
 HERE = Path(__file__).parent
 
 #: Folders whose tests start Ray or processes of their own: they take turns, and begin first.
-PROCESSES = ("tuning", "run", "cli", "benchmarks")
+PROCESSES = ("tuning", "run", "chaos", "cli", "benchmarks")
 
 
 @pytest.hookimpl(tryfirst=True)
