@@ -22,6 +22,10 @@ class Arena:
         seed: of everything that is left to chance.
         full: the whole number of faults, or few.
         say: told what happens.
+
+    Attributes:
+        temporary: the folder of the processes' temporary files.
+        left_over: files elsewhere that killed processes may leave, deleted at the end.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class Arena:
         self.say = say
         self.temporary = folder / "t"
         self.temporary.mkdir()
+        self.left_over: list[Path] = []
         self._started: list[Started] = []
 
     def __enter__(self) -> Arena:
@@ -41,6 +46,8 @@ class Arena:
     def __exit__(self, *raised: object) -> None:
         for process in self._started:
             process.end()
+        for path in self.left_over:
+            path.unlink(missing_ok=True)
 
     def start(self, command: list[str], environment: Mapping[str, str] | None = None) -> Started:
         """Start a process whose temporary files lie in the arena's folder."""

@@ -17,6 +17,9 @@ from chaos.processes import Started
 from chaos.skipping import CannotRun
 
 _BUCKET = "chaos"
+_PARTS = ("s3", "master", "volume", "filer")
+#: From a port to that of its gRPC.
+_TO_GRPC = 10_000
 
 
 class ObjectStore:
@@ -50,7 +53,7 @@ class ObjectStore:
         config.write_text(json.dumps({"identities": [identity]}))
         self._process: Started | None = None
         for attempt in range(3):  # somebody else may take a port that was free
-            self._ports = _free_ports(4)
+            self._ports = _free_ports(len(_PARTS))
             try:
                 self.start()
                 break
@@ -72,11 +75,15 @@ class ObjectStore:
         Raises:
             RuntimeError: it does not.
         """
-        s3, master, volume, filer = self._ports
         command = [self._program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
         command += [f"-s3.config={self._folder / 's3.json'}", f"-dir={self._folder}"]
-        command += [f"-s3.port={s3}", f"-master.port={master}"]
-        command += [f"-volume.port={volume}", f"-filer.port={filer}", "-volume.max=20"]
+        command += ["-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=0"]
+        command += ["-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+        command += [f"-{part}.localSocket={self._folder / part}" for part in ("filer", "s3")]
+        for part, port in zip(_PARTS, self._ports, strict=True):
+            command += [f"-{part}.port={port}", f"-{part}.port.grpc={port + _TO_GRPC}"]
+            socket_file = Path(f"/tmp/seaweedfs-{part}-grpc-{port + _TO_GRPC}.sock")
+            self._arena.left_over.append(socket_file)
         self._process = self._arena.start(command)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._process.running:
@@ -108,7 +115,7 @@ class ObjectStore:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that are free, and so are those 10,000 above, which the server takes for gRPC.
+    """Ports that are free, and so are their partners for gRPC.
 
     Both lie below the range that the system gives to connections (32768 and above, on Linux).
     """
@@ -118,7 +125,7 @@ def _free_ports(count: int) -> list[int]:
         try:
             with socket.socket() as low, socket.socket() as high:
                 low.bind(("127.0.0.1", port))
-                high.bind(("127.0.0.1", port + 10_000))
+                high.bind(("127.0.0.1", port + _TO_GRPC))
         except OSError:
             continue
         if port not in found:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from explorer.blame import Blame
 from explorer.packing import Pack, pack_of, shape_of
 from explorer.progress import Progress
 from explorer.shared_work import SharedWork
@@ -21,11 +22,8 @@ logger = logging.getLogger(__name__)
 
 #: Times a trial is tried when its pack raises an error, the last time alone in a pack.
 MAX_TRIES = 2
-#: Packs in a row whose worker died, again and again, after which the machine is at fault; and
-#: trials of one pack whose worker died though they were alone, after which the rest is given up.
-MAX_LOST_IN_A_ROW = 3
-#: The same for packs once trials of this run were finished: then it is rather the packs.
-MAX_LOST_AFTER_SUCCESS = 10
+#: Trials of one pack whose worker died though they were alone, after which the rest is given up.
+MAX_DIED_ALONE = 3
 #: Trials asked of a strategy at once: a grid hands over everything, so that packing sees it all.
 ASK = 10_000_000
 #: Packs that are claimed together, before the first of them runs.
@@ -120,7 +118,7 @@ class PackQueue:
         self._reports: dict[str, Mapping[str, Any]] = {}
         self._tries: Counter[str] = Counter()
         self._cost_done = 0.0
-        self._lost_in_a_row = 0
+        self._blame = Blame()
         # The lost pack that a part was cut from, and how many of its trials died alone, in a row.
         self._cut_from: dict[str, str] = {}
         self._died_alone: Counter[str] = Counter()
@@ -166,7 +164,6 @@ class PackQueue:
     def done(self, pack: Pack, report: Mapping[str, Any]) -> None:
         """Take in the last report of a pack."""
         self._close(pack)
-        self._lost_in_a_row = 0
         self._died_alone.pop(self._origin(pack), None)
         logger.info("Pack %s of %d trials done", pack.pack_id, len(pack.configurations))
         members = pack.configurations
@@ -177,6 +174,8 @@ class PackQueue:
         ]
         self._tell(outcomes)
         self.counts.resumed += bool(report.get("resumed_steps"))
+        if not report["environment"]:
+            self._blame.ended({outcome.configuration.model for outcome in outcomes})
         finished = {outcome.configuration for outcome in outcomes} | self._settled
         unfinished = [member for member in members if member not in finished]
         if report["environment"]:
@@ -214,7 +213,8 @@ class PackQueue:
         rest = [member for member in pack.configurations if member not in over]
         origin = self._origin(pack)
         if origin == pack.pack_id:  # parts of a lost pack say nothing new of the machine
-            self._lost_in_a_row += 1
+            self._blame.lost(pack.configurations[0].model)
+        self._put_last(pack.configurations[0].model)
         if len(pack.configurations) > 1:
             if _MEMORY.search(error):
                 self._learn(pack.configurations[0], (len(pack.configurations) + 1) // 2)
@@ -222,11 +222,9 @@ class PackQueue:
         elif rest:
             self._fail(pack, rest, error)
             self._died_alone[origin] += 1
-            if self._died_alone[origin] >= MAX_LOST_IN_A_ROW:
+            if self._died_alone[origin] >= MAX_DIED_ALONE:
                 self._give_up_parts(origin, error)
-        worked = self.counts.completed + self.counts.diverged
-        most = MAX_LOST_AFTER_SUCCESS if worked else MAX_LOST_IN_A_ROW
-        if self._lost_in_a_row >= most and not self.trouble:
+        if self._blame.machine and not self.trouble:
             self.trouble = f"Workers die again and again, the last one so: {error}"
         self._show()
 
@@ -337,6 +335,14 @@ class PackQueue:
                 self._cut_from[part.pack_id] = self._origin(pack)
                 self._ready.append(part)
         self._cost_done -= share * len(rest)
+
+    def _put_last(self, model: str) -> None:
+        """Let other models' packs run first, which tells whether this one is at fault."""
+        waiting = [*self._claimed, *self._ready]
+        last = [pack for pack in waiting if pack.configurations[0].model == model]
+        self._claimed = deque(p for p in self._claimed if p.configurations[0].model != model)
+        self._ready = deque(p for p in self._ready if p.configurations[0].model != model)
+        self._ready.extend(last)
 
     def _give_up_parts(self, origin: str, error: str) -> None:
         parts = [p for p in (*self._claimed, *self._ready) if self._origin(p) == origin]

@@ -316,7 +316,7 @@ def run_packs(
         try:
             tuner.fit()
         except Exception as error:
-            logger.exception("Ray Tune stopped")
+            logger.info("Ray Tune stopped", exc_info=True)  # into the log; one sentence is said
             if not Store.exists(store.location):
                 raise EnvironmentFailure(f"The store {store} is gone.") from error
             raise EnvironmentFailure(

@@ -51,7 +51,8 @@ class Cells:
     @cached_property
     def ratio(self) -> Array:
         """B/eps, [cells], rounded to ten digits so that equal ratios are equal numbers."""
-        raw = self.batch_size / self.learning_rate
+        with np.errstate(over="ignore"):  # at learning rates of 1e-308; ranks need no more
+            raw = np.minimum(self.batch_size / self.learning_rate, 1e308)
         return np.array([float(f"{value:.{_RATIO_DIGITS}g}") for value in raw])
 
     def where(self, keep: NDArray[np.bool_]) -> Cells:

@@ -189,3 +189,15 @@ def test_a_file_of_results_whose_name_is_too_long(tmp_path: Path, say, monkeypat
     said = say("claims", "--from", "x" * 300)
     assert said.code == 2
     assert said.err.endswith("x cannot be read: File name too long.\n")
+
+
+def test_a_learning_rate_so_small_that_a_ratio_is_beyond_all_floats(tmp_path: Path, say):
+    rows = [
+        f"{size},{eps},0.9,1000,0,{accuracy}"
+        for size, accuracy in ((4, 0.5), (64, 0.6), (256, 0.7))
+        for eps in (1e-308, 0.1)
+    ]
+    path = tmp_path / "theirs.csv"
+    header = "batch_size,learning_rate,momentum,train_size,seed,test_accuracy"
+    path.write_text("\n".join([header, *rows]))
+    assert say("correlations", "--from", path).code == 0

@@ -2,7 +2,8 @@
 
 import pytest
 
-from explorer.pack_queue import MAX_LOST_AFTER_SUCCESS, MAX_LOST_IN_A_ROW, MAX_TRIES, PackQueue
+from explorer.blame import MAX_LOST_AFTER_SUCCESS, MAX_LOST_IN_A_ROW
+from explorer.pack_queue import MAX_DIED_ALONE, MAX_TRIES, PackQueue
 from explorer.packing import make_packs
 from explorer.strategies import GridStrategy, Outcome
 from explorer.worker import PackReport
@@ -215,7 +216,7 @@ def test_trials_that_kill_even_alone_do_not_kill_for_ever(queue_of, trials, reco
         deaths += 1
     assert {member for _, member, _ in recorder.failed} == set(trials)
     assert len(recorder.failed) == queue.counts.failed == 8
-    assert deaths == 1 + 2 + 4 + MAX_LOST_IN_A_ROW
+    assert deaths == 1 + 2 + 4 + MAX_DIED_ALONE
     assert queue.trouble is None  # one pack of one model is no proof against the machine
 
 
@@ -267,6 +268,39 @@ def test_after_a_success_the_packs_are_blamed_longer_than_the_machine(queue_of, 
         assert queue.trouble is None, i
         queue.lost(queue.take(), "killed")
     assert "killed" in queue.trouble
+
+
+def test_a_model_that_kills_every_worker_does_not_stop_the_others(queue_of, make_trial, recorder):
+    """A dozen deadly packs come first, since they cost the most."""
+    deadly = [make_trial(seed=s, model="deadly", budget_value=5000) for s in range(12)]
+    good = [make_trial(seed=s, budget_value=50) for s in range(12)]
+    queue = queue_of([*deadly, *good], pack_size=1)
+    finished, taken = [], []
+    while not queue.idle and queue.trouble is None:
+        pack = queue.take()
+        taken.append(pack.configurations[0].model)
+        if pack.configurations[0].model == "deadly":
+            queue.lost(pack, "killed")
+        else:
+            finished += pack.configurations
+            queue.done(pack, report(pack))
+    assert queue.trouble is None
+    assert (len(finished), queue.counts.failed) == (12, 12)
+    assert taken[0] == "deadly"
+    assert set(taken[4:10]) == {"mlp-8"}  # behind those that were claimed with the first
+
+
+def test_a_machine_that_breaks_on_the_way_is_trouble(queue_of, make_trial):
+    """The model that dies now has come through before."""
+    queue = queue_of([make_trial(seed=s) for s in range(40)], pack_size=1)
+    for _ in range(5):
+        pack = queue.take()
+        queue.done(pack, report(pack))
+    deaths = 0
+    while queue.trouble is None:
+        queue.lost(queue.take(), "killed")
+        deaths += 1
+    assert deaths == MAX_LOST_AFTER_SUCCESS
 
 
 def test_a_success_between_deaths_is_no_trouble(queue_of, trials):

@@ -50,7 +50,9 @@ class Counting(GridStrategy):
 @pytest.mark.parametrize("seed", range(150))
 def test_every_trial_ends_once_whatever_happens(make_trial, monkeypatch, seed):
     monkeypatch.setattr("explorer.pack_queue.LOOK_EVERY", 0.0)
-    monkeypatch.setattr("explorer.pack_queue.MAX_LOST_IN_A_ROW", 10**6)
+    monkeypatch.setattr("explorer.blame.MAX_LOST_IN_A_ROW", 10**6)
+    monkeypatch.setattr("explorer.blame.MAX_LOST_AFTER_SUCCESS", 10**6)
+    monkeypatch.setattr("explorer.pack_queue.MAX_DIED_ALONE", 10**6)
     draw = random.Random(seed)
     trials = [
         make_trial(seed=n, batch_size=size) for size in (16, 32) for n in range(draw.randint(1, 20))
