@@ -3,8 +3,8 @@
 Ray Tune writes a checkpoint of a long pack now and then, and gives it to the worker that goes on
 when one has died. The same files let the next run go on where a killed driver left off:
 
-    <store>/checkpoints/<run>-<fit>/<pack_id>/checkpoint_<number>/pack.json
-                                                                  pack.pt
+    <store>/checkpoints/<run>-<fit>/<pack_id>-<try>/checkpoint_<number>/pack.json
+                                                                        pack.pt
 
 `pack.pt` holds tensors and plain values only (`explorer.training.state_file`); `pack.json` says
 whose they are, and their hash. Ray's own files beside them are never read.
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
 _STATE, _SIDECAR = "pack.pt", "pack.json"
+#: Bytes; thousands of members take less.
+_LARGEST_SIDECAR = 2**20
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class SavedPack:
         run: the run that wrote it.
         pack: the pack as it was first made.
         alive: those of its members that were still training.
+        maker: what it was trained with.
         steps_done: SGD steps of those members, summed.
     """
 
@@ -70,6 +73,12 @@ class SavedPack:
     pack: Pack
     alive: frozenset[Configuration]
     steps_done: int
+    maker: Maker
+
+    @property
+    def over(self) -> frozenset[Configuration]:
+        """The members that had finished."""
+        return frozenset(self.pack.configurations) - self.alive
 
 
 def write(
@@ -134,9 +143,11 @@ def saved_packs(store: Store, runs: Callable[[str], bool]) -> list[SavedPack]:
     except (OSError, pa.ArrowException, EnvironmentFailure) as error:
         logger.info("Checkpoints cannot be listed: %s", error)
         return []
-    sidecars = sorted(i.path for i in infos if i.base_name == _SIDECAR)
+    sidecars = sorted(
+        info.path for info in infos if info.base_name == _SIDECAR and info.size <= _LARGEST_SIDECAR
+    )
     whole = {info.path for info in infos if info.base_name == _STATE}
-    for path in sidecars:  # the newest of a pack is the last
+    for path in sidecars:
         folder = path.removesuffix(f"/{_SIDECAR}")
         relative = folder.removeprefix(f"{root}/")
         run = relative.partition("/")[0].partition("-")[0]
@@ -149,11 +160,13 @@ def saved_packs(store: Store, runs: Callable[[str], bool]) -> list[SavedPack]:
                 raise ValueError("its members are not its pack's")
             alive = frozenset(c for c in pack.configurations if c.trial_id in told["alive"])
             steps_done = int(told["steps_done"])
+            maker = Maker(**told["maker"])
         except Exception as error:  # whatever a torn or foreign file makes of it
             logger.info("The checkpoint %s is of no use: %s", relative, error)
             continue
-        if alive:
-            found[pack.pack_id] = SavedPack(relative, run, pack, alive, steps_done)
+        known = found.get(pack.pack_id)
+        if alive and (known is None or steps_done >= known.steps_done):
+            found[pack.pack_id] = SavedPack(relative, run, pack, alive, steps_done, maker)
     return list(found.values())
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from explorer.process_token import has_ended, process_token
+from explorer.process_token import has_ended, is_alive, process_token
 from explorer.store import Store
 
 logger = logging.getLogger(__name__)
@@ -120,6 +120,38 @@ class Claims:
         """
         return not (self._met or self._met_before)
 
+    def look(self) -> None:
+        """Read the other runs' notes now.
+
+        Raises:
+            EnvironmentFailure: the store cannot be read.
+        """
+        self._look()
+
+    def await_beats(self, owners: Collection[str], seconds: float | None = None) -> None:
+        """Wait for a sign of life of these runs; those that give none are taken for dead.
+
+        Args:
+            owners: of their notes.
+            seconds: to wait at most; three beats by default.
+        """
+        seconds = 3 * self._every if seconds is None else seconds
+        before = {owner: self._seen[owner][0] for owner in owners if owner in self._seen}
+        deadline = self._now() + seconds
+        while before and self._now() < deadline:
+            self._pause(min(1.0, self._every))
+            self.beat()
+            self._safely(self._look)
+            before = {
+                owner: beat
+                for owner, beat in before.items()
+                if self._seen.get(owner, (None, 0.0))[0] == beat
+            }
+        for owner in before:
+            self._seen[owner] = (before[owner], self._now() - self._expiry)
+        if before:
+            self._safely(self._look)
+
     def living(self) -> frozenset[str]:
         """The owners of the other runs that live, as last read; asks nobody."""
         return frozenset(rival.owner for rival in self._rivals)
@@ -179,7 +211,9 @@ class Claims:
             beat = note.get("beat")
             last = self._seen.get(owner)
             seen[owner] = last if last is not None and last[0] == beat else (beat, now)
-            if now - seen[owner][1] >= self._expiry or has_ended(note):
+            silent = now - seen[owner][1] >= self._expiry
+            elsewhere = note.get("process") != self._process  # else it was left behind here
+            if (silent and not (elsewhere and is_alive(note))) or has_ended(note):
                 logger.info("A run has ended without a word: its claim %s is deleted", owner)
                 self._delete(owner)
                 continue

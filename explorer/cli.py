@@ -104,7 +104,14 @@ def run(
     name = study or loaded.name
     if dry_run:
         plan = plan_run(
-            loaded, store=store, limit=limit, pack_size=pack_size, address=address, device=device
+            loaded,
+            store=store,
+            limit=limit,
+            pack_size=pack_size,
+            address=address,
+            device=device,
+            cpus_per_pack=cpus_per_pack,
+            gpus_per_pack=gpus_per_pack,
         )
         print_result(plan, as_json, lambda: _dry_run_text(plan))
         return

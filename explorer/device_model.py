@@ -78,7 +78,7 @@ class DeviceModel:
         self._learnt: dict[str, int] = {}
         for device in self._devices:
             for shape, most in _notes(store, _SIZES).get(device.key, {}).items():
-                if isinstance(most, int) and most >= 1:
+                if type(most) is int and most >= 1:
                     self._learnt[shape] = min(most, self._learnt.get(shape, most))
         self.costs = _mean_costs(self._devices)
         self.limits = PackLimits(
@@ -87,9 +87,11 @@ class DeviceModel:
 
     def learn(self, member: Configuration, most: int) -> None:
         """Keep, in the store too, how many members packs of this trial's shape may have."""
-        self._learnt[shape_key(member)] = most
+        key = shape_key(member)
+        most = min(most, self._learnt.get(key, most))
+        self._learnt[key] = most
         for device in self._devices:
-            known = {**_notes(self._store, _SIZES).get(device.key, {}), shape_key(member): most}
+            known = {**_notes(self._store, _SIZES).get(device.key, {}), key: most}
             try:
                 self._store.write_note(_SIZES, device.key, known)
             except EnvironmentFailure as error:  # the run goes on with what it learnt

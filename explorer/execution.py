@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,7 @@ from explorer.errors import EnvironmentFailure
 from explorer.interruption import INTERRUPTED, Interruption
 from explorer.pack_queue import CLAIM_AHEAD, Counts, PackQueue
 from explorer.packing import CostModel, Pack, PackLimits, Workloads, make_packs
-from explorer.planning import predicted_run_seconds
+from explorer.planning import FINISHED, predicted_run_seconds
 from explorer.progress import Progress
 from explorer.request import PackResources
 from explorer.result_rows import failed_row, provenance
@@ -38,7 +40,7 @@ from explorer.store_watch import StoreWatch
 from explorer.strategies import GridStrategy
 from explorer.trial import Configuration
 from explorer.worker import CHECKPOINT_EVERY
-from explorer.worker_checks import DriverMark
+from explorer.worker_checks import DriverMark, code_sha256
 
 if TYPE_CHECKING:
     from explorer import tuning
@@ -214,6 +216,7 @@ class Execution:
             seconds_of_work=sum(pack.cost for pack in packs),
             slots=session.slots,
         )
+        storage = _checkpoint_storage(self.store, claims.owner)
         try:
             tuning.run_packs(
                 self._queue,
@@ -223,11 +226,11 @@ class Execution:
                 model_factories=self.loaded.space.model_factories,
                 import_path=str(Path(self.loaded.path).resolve().parent),
                 resources=request.resources,
-                storage=_checkpoint_storage(self.store, claims.owner),
+                storage=storage,
                 mark=mark,
                 fresh_actors=request.fresh_actors,
                 interrupted=self._stopping(self._queue, claims),
-                checkpoint_every=request.checkpoint_every,
+                checkpoint_every=request.checkpoint_every if storage else math.inf,
             )
         finally:
             self._progress.close()
@@ -275,20 +278,43 @@ class Execution:
     def _saved_packs(self, claims: Claims) -> list[checkpoints.SavedPack]:
         """Checkpoints of dead runs whose members are all to be trained, each once."""
         missing = set(self.missing)
+        # A run elsewhere that left checkpoints may be dead: then it shows no further beat.
+        left = checkpoints.saved_packs(self.store, lambda run: True)
+        ours = {found.run for found in left if found.alive <= missing}
+        if ours & claims.living():
+            self._progress.say("Looking whether a run that left checkpoints still lives ...")
+            claims.await_beats(ours)
+        dead = self._is_dead(claims)
         taken: set[Configuration] = set()
         useful = []
-        for found in checkpoints.saved_packs(self.store, self._is_dead(claims)):
-            if found.alive <= missing and taken.isdisjoint(found.alive):
+        for found in left:
+            whole = found.alive <= missing and missing.isdisjoint(found.over)
+            if dead(found.run) and whole and taken.isdisjoint(found.alive) and self._fits(found):
                 taken |= found.alive
                 useful.append(found)
         return useful
 
+    def _fits(self, found: checkpoints.SavedPack) -> bool:
+        """Whether this program, with these data, can go on from a checkpoint."""
+        data = self._inputs.datasets[found.pack.configurations[0].dataset]
+        maker = (found.maker.code, found.maker.torch, found.maker.data_sha256)
+        return maker == (code_sha256(), metadata.version("torch"), data.sha256)
+
     def _clear_checkpoints(self, claims: Claims) -> None:
-        """Delete checkpoints, but for those of packs that are still to be finished."""
-        queue = self._queue
-        over = queue is not None and queue.trouble is None and not self.interruption.requested
-        keep = [] if over else [found.path for found in self._saved_packs(claims)]
-        checkpoints.clear(self.store, self._is_dead(claims), keep)
+        """Delete what dead runs and this one left, but for packs that are still to be finished."""
+        try:
+            claims.look()
+            statuses = self.store.statuses()
+        except Exception as error:  # nothing is deleted that somebody may need
+            logger.info("Old checkpoints stay: %s", error)
+            return
+        dead = self._is_dead(claims)
+        keep = [
+            found.path
+            for found in checkpoints.saved_packs(self.store, dead)
+            if any(statuses.get(c.trial_id) not in FINISHED for c in found.alive)
+        ]
+        checkpoints.clear(self.store, dead, keep)
 
     def _is_dead(self, claims: Claims) -> Callable[[str], bool]:
         living = claims.living()
@@ -315,9 +341,13 @@ class Execution:
         )
 
 
-def _checkpoint_storage(store: Store, run: str) -> tuning.Storage:
+def _checkpoint_storage(store: Store, run: str) -> tuning.Storage | None:
+    """Where checkpoints go; nowhere, where Ray would write down a secret of the store's address."""
     from explorer import tuning
 
+    if store.has_secret:
+        logger.info("No checkpoints: the store's credentials are in its address")
+        return None
     filesystem, path = store.subfolder(checkpoints.FOLDER)
     return tuning.Storage(filesystem, path, run)
 

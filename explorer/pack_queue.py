@@ -25,7 +25,7 @@ MAX_TRIES = 2
 #: Trials of one pack whose worker died though they were alone, after which the rest is given up.
 MAX_DIED_ALONE = 3
 #: Trials asked of a strategy at once: a grid hands over everything, so that packing sees it all.
-ASK = 10_000_000
+ASK = 2**62
 #: Packs that are claimed together, before the first of them runs.
 CLAIM_AHEAD = 4
 #: Seconds between two looks whether another run is done with trials that this one wants.
@@ -244,7 +244,7 @@ class PackQueue:
             return
         wanted = set(asked)
         for pack, alive, saved in self._resumed:
-            if alive <= wanted:
+            if alive <= wanted and wanted.isdisjoint(set(pack.configurations) - alive):
                 wanted -= alive
                 self._settled.update(set(pack.configurations) - alive)
                 self._saved[pack.pack_id] = saved
@@ -314,12 +314,15 @@ class PackQueue:
         self._cost_done -= pack.cost / len(pack.configurations) * len(rest)
         cut = [_part(pack, members) for members in _parts(rest, most)]
         for queue in (self._ready, self._claimed):
-            for waiting in list(queue):
-                too_large = len(waiting.configurations) > most
-                if too_large and shape_of(waiting.configurations[0]) == shape_of(first):
-                    queue.remove(waiting)
-                    left = [m for m in waiting.configurations if m not in self._settled]
-                    queue.extend(_part(waiting, members) for members in _parts(left, most))
+            waiting = list(queue)
+            queue.clear()
+            for other in waiting:
+                large = len(other.configurations) > most
+                if large and shape_of(other.configurations[0]) == shape_of(first):
+                    left = [m for m in other.configurations if m not in self._settled]
+                    queue.extend(_part(other, members) for members in _parts(left, most))
+                else:
+                    queue.append(other)
         self._ready.extendleft(reversed(cut))
 
     def _origin(self, pack: Pack) -> str:

@@ -10,6 +10,9 @@ from typing import Any
 
 from explorer.trial import Configuration
 
+#: Bytes of a pack's text; a foreign one may claim to hold any number.
+_LARGEST = 64 * 2**20
+
 
 def encode_members(configurations: Sequence[Configuration]) -> str:
     """Return the members as text: fields that all share once, the others as columns, compressed.
@@ -31,7 +34,8 @@ def encode_members(configurations: Sequence[Configuration]) -> str:
 
 def decode_members(text: str) -> tuple[Configuration, ...]:
     """Return the members that `encode_members` was given, in the same order."""
-    count, shared, columns = json.loads(zlib.decompress(base64.b85decode(text)))
+    unpacked = zlib.decompressobj().decompress(base64.b85decode(text), _LARGEST)
+    count, shared, columns = json.loads(unpacked)
     return tuple(
         Configuration(**shared, **{name: values[i] for name, values in columns.items()})
         for i in range(count)

@@ -12,7 +12,7 @@ from explorer.cost_model import Workload, Workloads, counted_workload, workload_
 from explorer.datasets import dataset_info
 from explorer.model_numbers import model_numbers
 from explorer.packing import Pack, make_packs, makespan
-from explorer.request import check_address, check_device
+from explorer.request import check_address, check_device, pack_resources
 from explorer.store import Plan, Store, plan_table
 from explorer.store.schema import COMPLETED, DIVERGED, FAILED
 from explorer.trial import Configuration
@@ -63,6 +63,8 @@ def dry_run(
     pack_size: int | None = None,
     address: str | None = None,
     device: str = "cpu",
+    cpus_per_pack: float | None = None,
+    gpus_per_pack: float | None = None,
 ) -> DryRun:
     """Say what `run_study` would do on this machine; starts nothing and writes nothing.
 
@@ -73,17 +75,20 @@ def dry_run(
         pack_size: see `run_study`.
         address: see `run_study`; it is checked for its form alone, and nobody is asked.
         device: see `run_study`.
+        cpus_per_pack: see `run_study`.
+        gpus_per_pack: see `run_study`.
 
     Raises:
         InputError: the space, the device or the address cannot work.
         EnvironmentFailure: the store cannot be read, or there is no GPU.
     """
+    resources = pack_resources(device, cpus_per_pack, gpus_per_pack)
     check_device(device, address)
     check_address(address)
     planned = planned_trials(loaded, limit)
     found = existing_store(store)
     missing = planned if found is None else missing_trials(planned, found)
-    slots = 1 if device == "cuda" else available_cores()
+    slots = max(1, resources.slots(available_cores(), 1))
     packs = make_packs(missing, slots, pack_size, workloads=workloads_of(loaded, missing))
     evaluations = sum(configuration.evaluations for configuration in missing)
     return DryRun(

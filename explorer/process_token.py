@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ def process_token(pid: int) -> list[str] | None:
 def has_ended(note: Mapping[str, Any]) -> bool:
     """Whether a note's process is known to have ended; False where this machine cannot know."""
     theirs, ours = note.get("process"), process_token(os.getpid())
+    if isinstance(theirs, list) and ours is not None and theirs[:1] != ours[:1]:
+        # Another start of a machine: this one's earlier start, if the names agree.
+        return bool(note.get("host")) and note.get("host") == socket.gethostname()
     if not isinstance(theirs, list) or ours is None or theirs[:2] != ours[:2]:
         return False
     try:
@@ -44,3 +48,12 @@ def has_ended(note: Mapping[str, Any]) -> bool:
     else:
         return process_token(pid) != theirs
     return process_token(pid) not in (None, theirs)
+
+
+def is_alive(note: Mapping[str, Any]) -> bool:
+    """Whether a note's process is known to live, on this machine."""
+    theirs = note.get("process")
+    try:
+        return isinstance(theirs, list) and process_token(int(theirs[2])) == theirs
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return False

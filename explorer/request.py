@@ -11,6 +11,9 @@ from explorer.errors import EnvironmentFailure, InputError
 #: Devices that Ray can hand out: a core, or a GPU or a part of one, for each pack.
 DEVICES = ("cpu", "cuda")
 
+#: Of a core or a GPU, for one pack.
+_LEAST = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class PackResources:
@@ -44,8 +47,8 @@ def pack_resources(
 
     Args:
         device: `cpu` or `cuda`.
-        cpus: cores for a pack, above 0; fractions let more packs run than there are cores.
-        gpus: GPUs for a pack, above 0 and at most 1: a pack trains on one GPU.
+        cpus: cores for a pack, at least 0.01; fractions let more packs run than there are cores.
+        gpus: GPUs for a pack, 0.01 to 1: a pack trains on one GPU.
 
     Raises:
         InputError: a device or a number that no pack could be given.
@@ -53,12 +56,12 @@ def pack_resources(
     if device not in DEVICES:
         why = ": packs are given GPUs by Ray, not by number" if device.startswith("cuda") else ""
         raise InputError(f"--device must be one of {', '.join(DEVICES)}, not {device!r}{why}.")
-    if cpus is not None and not 0 < cpus < math.inf:
-        raise InputError(f"--cpus-per-pack must be above 0, not {cpus!r}.")
+    if cpus is not None and not _LEAST <= cpus < math.inf:
+        raise InputError(f"--cpus-per-pack must be at least {_LEAST:g}, not {cpus!r}.")
     if gpus is not None and device == "cpu":
         raise InputError(f"--gpus-per-pack {gpus:g} needs --device cuda.")
-    if gpus is not None and not 0 < gpus <= 1:
-        raise InputError(f"--gpus-per-pack must be above 0 and at most 1, not {gpus!r}.")
+    if gpus is not None and not _LEAST <= gpus <= 1:
+        raise InputError(f"--gpus-per-pack must be between {_LEAST:g} and 1, not {gpus!r}.")
     if cpus is not None and cpus > 1 and cpus != int(cpus):
         raise InputError(f"--cpus-per-pack above 1 must be a whole number, not {cpus!r}.")
     default_gpus = 1.0 if device == "cuda" else 0.0

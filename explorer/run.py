@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from explorer import __version__
 from explorer.datasets import load_dataset
+from explorer.errors import InputError
 from explorer.execution import Execution, Inputs, Request
 from explorer.interruption import Interruption
 from explorer.planning import (
@@ -114,6 +115,8 @@ def run_study(
     began = time.monotonic()
     progress = progress or Silent()
     resources = pack_resources(device, cpus_per_pack, gpus_per_pack)
+    if not checkpoint_every >= 0:
+        raise InputError(f"--checkpoint-every must be at least 0, not {checkpoint_every!r}.")
     check_device(device, address)
     check_address(address)
     request = Request(resources, address, pack_size, fresh_actors, checkpoint_every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,6 +58,8 @@ class SharedWork:
     ) -> None:
         self._claims = claims
         self._statuses = statuses
+        self._read: Mapping[str, str] | None = None
+        self._read_again = 0.0
 
     def divide(self, members: Sequence[Configuration]) -> Division:
         """Claim these trials."""
@@ -78,9 +81,18 @@ class SharedWork:
         if self._claims is not None and members:
             self._claims.release([member.trial_id for member in members])
 
+    def _lately(self) -> Mapping[str, str]:
+        """The store's trials; read anew only so often that reading takes a tenth of the time."""
+        if self._read is None or time.monotonic() >= self._read_again:
+            began = time.monotonic()
+            self._read = self._statuses()
+            took = time.monotonic() - began
+            self._read_again = time.monotonic() + 10 * took
+        return self._read
+
     def _finished_meanwhile(self, members: Sequence[Configuration]) -> dict[Configuration, str]:
         try:
-            statuses = self._statuses()
+            statuses = self._lately()
         except Exception as error:  # then a trial may be trained twice, which readers settle
             logger.info("What other runs did cannot be read: %s", error)
             return {}

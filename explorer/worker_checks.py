@@ -21,16 +21,18 @@ class DriverMark:
         version: the driver's version of this program.
         code: hash of its source files.
         plan: name of the plan's file, which the driver has just written.
+        host: name of its machine.
     """
 
     version: str
     code: str
     plan: str
+    host: str = ""
 
 
 def driver_mark(plan: str) -> DriverMark:
     """The mark of this process, for a plan's file that it wrote."""
-    return DriverMark(explorer.__version__, code_sha256(), plan)
+    return DriverMark(explorer.__version__, code_sha256(), plan, platform.node())
 
 
 @cache
@@ -51,6 +53,8 @@ def trouble(mark: DriverMark, store: Store) -> str | None:
     hours of training.
     """
     node = platform.node()
+    if mark.host == node and mark.version == explorer.__version__ and mark.code != code_sha256():
+        return "The files of this program were changed while it ran: start it again."
     if (explorer.__version__, code_sha256()) != (mark.version, mark.code):
         return (
             f"The worker on {node} runs explorer {explorer.__version__} "
@@ -65,5 +69,5 @@ def trouble(mark: DriverMark, store: Store) -> str | None:
             )
         store.check_writable()
     except ExplorerError as error:
-        return f"The worker on {node} cannot use the store, before any training: {error}"
+        return f"The worker on {node} cannot use the store: {error}"
     return None

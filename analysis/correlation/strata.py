@@ -51,8 +51,9 @@ class Cells:
     @cached_property
     def ratio(self) -> Array:
         """B/eps, [cells], rounded to ten digits so that equal ratios are equal numbers."""
-        with np.errstate(over="ignore"):  # at learning rates of 1e-308; ranks need no more
-            raw = np.minimum(self.batch_size / self.learning_rate, 1e308)
+        # Beyond any real learning rate's ratio; sums and squares of larger ones would overflow.
+        with np.errstate(over="ignore"):
+            raw = np.minimum(self.batch_size / self.learning_rate, 1e150)
         return np.array([float(f"{value:.{_RATIO_DIGITS}g}") for value in raw])
 
     def where(self, keep: NDArray[np.bool_]) -> Cells:

@@ -53,7 +53,7 @@ def read_notes(location: Location, kind: str) -> dict[str, dict[str, Any]]:
             if size > _LARGEST:
                 raise ValueError(f"it has {size} bytes")
             content = location.source(_FOLDER, file, size).read()
-            values = json.loads(content.decode())
+            values = json.loads(content.decode(), parse_constant=_no_number)
             if not isinstance(values, dict):
                 raise ValueError("it holds no object")
         except FileNotFoundError:
@@ -73,6 +73,10 @@ def delete_note(location: Location, kind: str, name: str) -> None:
         EnvironmentFailure: the store cannot be written.
     """
     location.delete(_FOLDER, _file_name(kind, name))
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
 
 
 def _file_name(kind: str, name: str) -> str:

@@ -52,6 +52,11 @@ class Store:
         """The location, without the credentials that it may carry."""
         return str(self._location)
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether the location carries credentials."""
+        return "://***@" in str(self)
+
     @classmethod
     def open(cls, location: str, *, create: bool = False) -> Store:
         """Open the store at a local path or a URI that pyarrow understands.

@@ -217,7 +217,8 @@ def spoil(rng: np.random.Generator, folder: Path) -> None:
     else:
         frame = pd.DataFrame({"batch_size": [1, 2], "test_accuracy": [0.1, 0.2]})
         frame.to_parquet(path.with_name("theirs.parquet"))
-        (folder / "notes" / "claim-x.json").write_text(NOTES[int(rng.integers(len(NOTES)))])
+        note = folder / "notes" / f"claim-{rng.integers(10**6)}.json"
+        note.write_text(NOTES[int(rng.integers(len(NOTES)))])
 
 
 COMMANDS = [

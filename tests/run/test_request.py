@@ -19,15 +19,16 @@ def test_a_pack_gets_a_core_and_on_cuda_a_gpu():
     [
         (("tpu",), "--device must be one of cpu, cuda, not 'tpu'"),
         (("cuda:1",), "packs are given GPUs by Ray, not by number"),
-        (("cpu", 0), "--cpus-per-pack must be above 0, not 0"),
-        (("cpu", -1.0), "--cpus-per-pack must be above 0"),
-        (("cpu", math.nan), "--cpus-per-pack must be above 0"),
-        (("cpu", math.inf), "--cpus-per-pack must be above 0"),
+        (("cpu", 0), "--cpus-per-pack must be at least 0.01, not 0"),
+        (("cpu", -1.0), "--cpus-per-pack must be at least 0.01"),
+        (("cpu", 1e-9), "--cpus-per-pack must be at least 0.01"),
+        (("cpu", math.nan), "--cpus-per-pack must be at least 0.01"),
+        (("cpu", math.inf), "--cpus-per-pack must be at least 0.01"),
         (("cpu", 1.5), "--cpus-per-pack above 1 must be a whole number"),
         (("cpu", None, 0.5), "--gpus-per-pack 0.5 needs --device cuda"),
-        (("cuda", None, 0), "--gpus-per-pack must be above 0 and at most 1"),
-        (("cuda", None, 2), "--gpus-per-pack must be above 0 and at most 1"),
-        (("cuda", None, math.nan), "--gpus-per-pack must be above 0"),
+        (("cuda", None, 0), "--gpus-per-pack must be between 0.01 and 1"),
+        (("cuda", None, 2), "--gpus-per-pack must be between 0.01 and 1"),
+        (("cuda", None, math.nan), "--gpus-per-pack must be between 0.01 and 1"),
     ],
 )
 def test_what_no_pack_could_be_given_is_refused(arguments, text):

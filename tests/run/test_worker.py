@@ -199,6 +199,13 @@ def saved(run, folder):
     return folder
 
 
+@pytest.fixture
+def always_due(monkeypatch):
+    """However long saving takes."""
+    monkeypatch.setattr("explorer.worker.CHECKPOINT_SHARE", 1e9)
+
+
+@pytest.mark.usefixtures("always_due")
 def test_a_pack_goes_on_from_its_checkpoint(pack, store, digits, tmp_path):
     first = PackRun(pack, digits, store, checkpoint_every=0.0)
     while not first.step(0.002).finished:
@@ -225,6 +232,7 @@ def test_a_pack_goes_on_from_its_checkpoint(pack, store, digits, tmp_path):
     assert not points
 
 
+@pytest.mark.usefixtures("always_due")
 @pytest.mark.parametrize("spoil", ["torn", "other pack", "no sidecar", "not json", "hostile"])
 def test_a_checkpoint_of_no_use_is_left_aside(pack, store, digits, tmp_path, spoil):
     first = PackRun(pack, digits, store, checkpoint_every=0.0)
@@ -284,4 +292,25 @@ def test_a_model_that_no_state_can_hold_trains_without_checkpoints(store, digits
     reports = run_to_end(run, 0.001)
     assert reports[-1].error is None
     assert not run.checkpoint_due
+    assert list(store.statuses().values()) == ["completed"]
+
+
+def test_a_model_that_cannot_be_saved_is_trained_all_the_same(store, digits, make_trial):
+    """A sparse buffer, which no state file takes."""
+    import torch
+
+    class Sparse(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("table", torch.eye(4).to_sparse())
+
+        def forward(self, x):
+            return x
+
+    def sparse(input_shape, n_classes):
+        return torch.nn.Sequential(torch.nn.Flatten(), Sparse(), torch.nn.Linear(64, n_classes))
+
+    trial = make_trial(model="sparse", model_source="x", budget_value=40)
+    run = PackRun(pack_of([trial]), digits, store, model_factory=sparse, checkpoint_every=0.0)
+    assert run_to_end(run, 0.001)[-1].error is None
     assert list(store.statuses().values()) == ["completed"]
