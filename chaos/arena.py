@@ -72,14 +72,17 @@ class Arena:
         says: str | None = None,
         what: str = "a run",
     ) -> bool:
-        """Note a problem unless a process ended with one of these codes and a clear sentence."""
+        """Note a problem unless a process ended with one of these codes and a clear sentence.
+
+        What a signal ended of itself, it ended in Python's own start, which shows a traceback.
+        """
         before = len(finding.problems)
         tail = " | ".join(ended.err.strip().splitlines()[-3:])[-500:]
         if ended.code not in codes:
             finding.problems.append(f"{what} ended with exit code {ended.code}: {tail}")
         elif says is not None and says not in ended.err:
             finding.problems.append(f"{what} did not say {says!r}, but: {tail}")
-        for ugly in _UGLY:
+        for ugly in _UGLY if ended.code >= 0 else ():
             if ugly in ended.err:
                 number = ended.err.index(ugly)
                 shown = " | ".join([*ended.err[number:].strip().splitlines()[:2], tail])

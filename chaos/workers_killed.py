@@ -17,10 +17,10 @@ _EVERY = 4.0
 def run(arena: Arena) -> Finding:
     """Kill a random worker every few seconds."""
     finding = Finding()
-    sweep = sweeps.grid(arena.folder, steps=4800 if arena.full else 1200)
+    sweep = sweeps.grid(arena.folder, steps=4800 if arena.full else 800)
     store = arena.folder / "s"
     process = arena.run(sweep.path, store, "--pack-size", sweep.pack_size)
-    wanted = 20 if arena.full else 3
+    wanted = 20 if arena.full else 2
     while process.running and finding.faults < wanted:
         time.sleep(arena.chance.uniform(0.5, 2 * _EVERY - 0.5))
         workers = process.workers()

@@ -226,7 +226,7 @@ class _Counted:
     def __init__(
         self, loaded: LoadedSpace, seeds: int, costs: CostModel, limits: PackLimits, on_gpu: bool
     ) -> None:
-        workloads = workloads_of(loaded, loaded.space.cells, on_gpu=on_gpu)
+        workloads = workloads_of(loaded, loaded.space.cells, on_gpu=on_gpu, count_modules=True)
         factories = loaded.space.model_factories
         uncounted = {model for (_, model), found in workloads.items() if not found.parameters}
         self.guessed = sorted(uncounted & factories.keys())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -245,7 +246,8 @@ class Execution:
             logger.info("%s", told)
             self._progress.say("Interrupted: finished trials are kept, the same command goes on.")
             return INTERRUPTED
-        logger.error("explorer: %s The same command goes on from there.", told)
+        logger.info("%s", told)
+        print(f"explorer: {told} The same command goes on from there.", file=sys.stderr)
         return EnvironmentFailure.exit_code
 
     def _devices(self, session: Session, predicted: float) -> list[Device]:

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cores import available_cores
-from explorer.cost_model import Workload, Workloads, counted_workload, workload_of
+from explorer.cost_model import (
+    ModelNumbers,
+    Workload,
+    Workloads,
+    counted_workload,
+    workload_of,
+)
 from explorer.datasets import dataset_info
 from explorer.model_numbers import model_numbers
 from explorer.packing import Pack, make_packs, makespan
@@ -135,7 +141,11 @@ def missing_trials(planned: list[Configuration], store: Store) -> list[Configura
 
 
 def workloads_of(
-    loaded: LoadedSpace, configurations: Iterable[Configuration], *, on_gpu: bool = False
+    loaded: LoadedSpace,
+    configurations: Iterable[Configuration],
+    *,
+    on_gpu: bool = False,
+    count_modules: bool = False,
 ) -> Workloads:
     """Each (data set, model)'s cost, from sizes that are known without the data.
 
@@ -143,6 +153,8 @@ def workloads_of(
         loaded: the search-space file.
         configurations: trials, or cells, that name them.
         on_gpu: there a built-in convolution's multiply-add takes as long as any other.
+        count_modules: build the user's models, here, to count what they do. A run's driver does
+            not: it needs no torch, and a model that ends its process ends a worker only.
 
     Raises:
         InputError: a model does not fit its data.
@@ -152,7 +164,10 @@ def workloads_of(
     for dataset, model in dict.fromkeys((c.dataset, c.model) for c in configurations):
         info = dataset_info(dataset, factories=space.dataset_factories)
         factory = space.model_factories.get(model)
-        numbers = model_numbers(model, info.input_shape, info.n_classes, factory)
+        if factory is None or count_modules:
+            numbers = model_numbers(model, info.input_shape, info.n_classes, factory)
+        else:
+            numbers = ModelNumbers()
         if factory is not None and numbers.multiply_adds:
             workload = counted_workload(numbers, info.test_size, info.input_shape)
         else:

@@ -5,6 +5,7 @@ import math
 import re
 import time
 from dataclasses import asdict, fields, replace
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ def test_measuring_is_quick_and_leaves_no_data_behind(costs):
     began = time.thread_time()
     again = measure_costs("cpu", seconds=0.5)
     assert time.thread_time() - began < 3
-    assert dict(_recent) == before
+    assert _recent.keys() <= before.keys()  # its own data are forgotten
     assert costs_of_note(costs_note(again)) == again
     assert again.pack == CostModel().pack
     assert again != CostModel()
@@ -202,7 +203,7 @@ def test_the_name_is_fit_for_a_file_and_tells_devices_apart(monkeypatch):
     name = device_name("cpu")
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.]{0,99}", name)
     assert device_name("cpu") == name
-    assert device_description("cpu").endswith(f", torch {torch.__version__}")
+    assert device_description("cpu").endswith(f", torch {metadata.version('torch')}")
     names = {name}
     for cpu in ("Intel(R) Xeon(R) CPU @ 2.20GHz", "../../x", "é", "A B", "A-B", "x" * 300, "."):
         monkeypatch.setattr(device_costs, "_cpu_name", lambda cpu=cpu: cpu)

@@ -11,6 +11,7 @@ import pytest
 
 from chaos.judge import bits, judge
 from explorer.store import Store
+from explorer.store.fragments import encoded
 
 
 def verdict(store, truth, failing=None):
@@ -23,10 +24,10 @@ def some_file(store, folder):
 
 
 def rewrite(path, change):
-    """Change a file's rows, and nothing else of it."""
+    """Change a file's rows, and seal it again, as if it had been published so."""
     table = pq.read_table(path)
     changed = pa.Table.from_pylist(change(table.to_pylist()), schema=table.schema)
-    pq.write_table(changed, path)
+    path.write_bytes(encoded(changed, path.parent.name))
 
 
 def again(store, truth, attempt, **changes):

@@ -133,6 +133,10 @@ def test_what_a_run_must_not_show(tmp_path):
             finding = Finding()
             assert not arena.expect(finding, ended, **options)
             assert "the disk is full" in finding.problems[0]
+        killed = arena.start(python("import os; os.kill(os.getpid(), 9)")).ended()
+        finding = Finding()
+        assert not arena.expect(finding, killed)
+        assert "exit code -9" in finding.problems[0]
         ended = arena.start(python("1 / 0")).ended()
         finding = Finding()
         assert not arena.expect(finding, ended, (1,))

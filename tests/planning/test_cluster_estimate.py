@@ -20,7 +20,7 @@ from explorer.worker import PackRun
 def test_packs_and_seconds_are_those_of_a_run(name, slots):
     loaded = load_space(name)
     trials = loaded.space.configurations()
-    packs = make_packs(trials, slots, workloads=workloads_of(loaded, trials))
+    packs = make_packs(trials, slots, workloads=workloads_of(loaded, trials, count_modules=True))
     found = estimate(loaded, Cluster(cpus=slots))
     assert found.packs == len(packs)
     assert found.slots == slots
@@ -38,7 +38,9 @@ def test_a_pack_size_and_limits_are_those_of_a_run(make_space):
     loaded = make_space(seeds=30)
     trials = loaded.space.configurations()
     limits = PackLimits(learnt={shape_key(trials[0]): 3})
-    packs = make_packs(trials, 2, 7, workloads=workloads_of(loaded, trials), limits=limits)
+    packs = make_packs(
+        trials, 2, 7, workloads=workloads_of(loaded, trials, count_modules=True), limits=limits
+    )
     found = estimate(loaded, Cluster(cpus=2), pack_size=7, limits=limits)
     assert found.packs == len(packs)
     assert found.work_seconds == pytest.approx(sum(pack.cost for pack in packs))
@@ -83,7 +85,7 @@ def test_bytes_and_files_are_those_of_a_store(make_space, tmp_path):
     store = Store.open(str(tmp_path / "store"), create=True)
     store.write_plan(plan_of(loaded, "small", trials))
     data = load_dataset("digits")
-    packs = make_packs(trials, 2, workloads=workloads_of(loaded, trials))
+    packs = make_packs(trials, 2, workloads=workloads_of(loaded, trials, count_modules=True))
     for pack in packs:
         run = PackRun(pack, data, store)
         while not run.step(10.0).done:

@@ -145,7 +145,7 @@ def net(input_shape, n_classes):
 
 def test_a_spaces_module_gives_its_workload(make_space):
     loaded = make_space(before=MODULE, model='["mlp-32", net]')
-    found = workloads_of(loaded, loaded.space.cells)
+    found = workloads_of(loaded, loaded.space.cells, count_modules=True)
     built_in, counted = found["digits", "mlp-32"], found["digits", "net"]
     assert counted.multiply_adds == built_in.multiply_adds == 64 * 32 + 32 * 10
     assert counted.parameters == built_in.parameters == 65 * 32 + 33 * 10

@@ -47,7 +47,7 @@ LARGE = """
 import os, resource, torch
 LIMIT = []
 def large(input_shape, n_classes):
-    if not LIMIT and os.getpid() != {driver}:  # which builds the model too, to count its cost
+    if not LIMIT and os.getpid() != {driver}:  # the test itself stays as it is
         pages = int(open("/proc/self/statm").read().split()[0])
         LIMIT.append(pages * resource.getpagesize() + {spare})
         resource.setrlimit(resource.RLIMIT_AS, (LIMIT[0], resource.RLIM_INFINITY))
