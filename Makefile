@@ -67,7 +67,7 @@ check: $(VENV)/.tested
 
 # Every fault, on real processes and file systems; the short version is in `make test`.
 chaos: $(VENV)/.tested
-	OMP_NUM_THREADS=1 $(BIN)/python -m chaos
+	OMP_NUM_THREADS=1 $(BIN)/python -m chaos --docs docs/reliability.md
 
 fuzz: $(VENV)/.tested
 	EXPLORER_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -q
