@@ -7,7 +7,7 @@ STORE ?= explorer-store
 NEEDED_GB := 9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow check fuzz chaos calibrate bench bench-analysis bench-report \
+.PHONY: help venv demo test test-slow check audit fuzz chaos calibrate bench bench-analysis bench-report \
 	bench-store bench-planning bench-driver clean
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make check   style and types'
 	@echo 'make test-slow  the tests that take minutes: hundreds of killed writers'
 	@echo 'make chaos   kill, fill, corrupt and take away, then count what was lost: docs/reliability.md'
+	@echo 'make audit   do the installed packages fit together'
 	@echo 'make fuzz    10,000 malformed inputs'
 	@echo 'make calibrate  how often the intervals and tests are right: docs/calibration.md, an hour'
 	@echo 'make bench   the speed of sweeps against plain Ray Tune and a PyTorch loop'
@@ -68,6 +69,10 @@ check: $(VENV)/.tested
 # Every fault, on real processes and file systems; the short version is in `make test`.
 chaos: $(VENV)/.tested
 	OMP_NUM_THREADS=1 $(BIN)/python -m chaos --docs docs/reliability.md
+
+audit: $(VENV)/.tested
+	$(BIN)/pip check
+	@echo 'Known vulnerabilities need a current database: with a network, run pip-audit in this environment.'
 
 fuzz: $(VENV)/.tested
 	EXPLORER_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -q

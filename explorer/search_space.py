@@ -22,7 +22,7 @@ from explorer.axes import (
 from explorer.datasets import dataset_info, dataset_names
 from explorer.datasets.user_factory import DatasetFactory
 from explorer.errors import InputError
-from explorer.trial import Configuration, checked_value
+from explorer.trial import Configuration, checked_value, shown
 from explorer.user_code import source_sha256
 
 #: Conditions of one space; more are a slip of the pen.
@@ -124,7 +124,9 @@ class SearchSpace:
             if value is _REQUIRED:
                 raise InputError(f"SearchSpace needs the argument {name}.")
         if strategy not in STRATEGIES:
-            raise InputError(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}.")
+            raise InputError(
+                f"strategy must be one of {', '.join(STRATEGIES)}, not {shown(strategy)}."
+            )
         self.strategy = strategy
         self.seeds = _seeds(seeds)
         self.rules = _checked_rules(rules)
@@ -228,7 +230,7 @@ class SearchSpace:
             values = {name: getattr(cell, name) for name in names if name in CELL_VALUES}
             keep = call_by_name(rule, values, f"rules: {reason!r}")
             if not isinstance(keep, bool | np.bool_):
-                raise InputError(f"rules: {reason!r} must return True or False, not {keep!r}.")
+                raise InputError(f"rules: {reason!r} must return True or False, not {shown(keep)}.")
             if not keep:
                 return reason
         return None
@@ -257,9 +259,9 @@ class SearchSpace:
 def _seeds(given: object) -> tuple[int, ...]:
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if given < 1:
-            raise InputError(f"seeds must be at least 1, not {given!r}.")
+            raise InputError(f"seeds must be at least 1, not {shown(given)}.")
         axis_values("seeds", "seed", given)
-        return tuple(range(int(given)))
+        return axis_values("seeds", "seed", range(int(given)))
     return axis_values("seeds", "seed", given)
 
 
@@ -269,7 +271,7 @@ def _budgets(given: object) -> tuple[Budget, ...]:
         if not isinstance(item, Budget):
             raise InputError(
                 "budget must be steps(...), epochs(...), time(...) or "
-                f"time_over_learning_rate(...), not {item!r}."
+                f"time_over_learning_rate(...), not {shown(item)}."
             )
     if not listed:
         raise InputError(f"budget is empty: {given!r} holds no value.")
@@ -291,11 +293,11 @@ def _checked_rules(given: Rule | Sequence[Rule]) -> tuple[tuple[str, Rule], ...]
     """(reason, rule) for each rule."""
     listed = [given] if callable(given) else given
     if not isinstance(listed, list | tuple):
-        raise InputError(f"rules must be a list of functions, not {given!r}.")
+        raise InputError(f"rules must be a list of functions, not {shown(given)}.")
     rules: list[tuple[str, Rule]] = []
     for number, rule in enumerate(listed, start=1):
         if not callable(rule):
-            raise InputError(f"rules must be functions, not {rule!r}.")
+            raise InputError(f"rules must be functions, not {shown(rule)}.")
         name = getattr(rule, "__name__", "<lambda>")
         reason = (inspect.getdoc(rule) or "").partition("\n")[0].strip().rstrip(".")
         reason = reason or (f"rule {number}" if name == "<lambda>" else name)

@@ -28,6 +28,8 @@ OBSERVATION_FIELDS = frozenset({"evaluations", "validation_size"})
 
 _SIGNIFICANT_DIGITS = 12
 _SEED = "seed"
+#: Evaluations of one trial; more are a slip of the pen, and would not fit into memory.
+MOST_EVALUATIONS = 1_000_000
 #: The store's whole numbers have 64 bits.
 _LARGEST = 2**63 - 1
 
@@ -216,7 +218,10 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sampling": (lambda value: value in SAMPLINGS, f"one of {', '.join(SAMPLINGS)}"),
     "budget": (lambda value: value in BUDGETS, f"one of {', '.join(BUDGETS)}"),
     "budget_value": (lambda value: value > 0, "above 0"),
-    "evaluations": (lambda value: value >= 1, "at least 1"),
+    "evaluations": (
+        lambda value: 1 <= value <= MOST_EVALUATIONS,
+        f"at least 1 and at most {MOST_EVALUATIONS}",
+    ),
     "validation_size": (lambda value: value >= 0, "at least 0"),
     "seed": (lambda value: value >= 0, "at least 0"),
 }
@@ -232,7 +237,7 @@ def checked_value(name: str, value: object) -> Any:
     if name in _RANGES:
         good, range_text = _RANGES[name]
         if not good(typed):
-            raise InputError(f"{name} must be {range_text}, not {_shown(typed)}.")
+            raise InputError(f"{name} must be {range_text}, not {shown(typed)}.")
     return typed
 
 
@@ -268,7 +273,7 @@ def _typed(name: str, value: Any) -> Any:
         return _within_store(name, value)
     if name in _TEXTS:
         if not isinstance(value, str):
-            raise InputError(f"{name} must be text, not {value!r}.")
+            raise InputError(f"{name} must be text, not {shown(value)}.")
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise InputError(f"{name} must be text that UTF-8 can hold, not {value!a}.")
         return value
@@ -283,7 +288,7 @@ def _typed(name: str, value: Any) -> Any:
     try:
         number = float(value)
     except OverflowError:
-        raise InputError(f"{name} must be finite, not {_shown(value)}.") from None
+        raise InputError(f"{name} must be finite, not {shown(value)}.") from None
     except (TypeError, ValueError):
         raise InputError(f"{name} must be {kind}, not {value!r}.") from None
     if not math.isfinite(number):
@@ -297,15 +302,18 @@ def _typed(name: str, value: Any) -> Any:
 
 def _within_store(name: str, value: int) -> int:
     if value > _LARGEST:
-        raise InputError(f"{name} must be at most {_LARGEST}, not {_shown(value)}.")
+        raise InputError(f"{name} must be at most {_LARGEST}, not {shown(value)}.")
     return value
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value for a message; Python does not write out whole numbers of thousands of digits."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a whole number of {value.bit_length()} bits"
-    return repr(value)
+    try:
+        return repr(value)
+    except ValueError:  # such a number within it
+        return f"a {type(value).__name__} that cannot be written out"
 
 
 def _exact_steps(c: Configuration) -> float:
@@ -331,7 +339,7 @@ def _check_ranges(c: Configuration) -> None:
             range_text = f"between 1 and train_size {c.train_size}"
         elif good(value):
             continue
-        raise InputError(f"{name} must be {range_text}, not {_shown(value)}.")
+        raise InputError(f"{name} must be {range_text}, not {shown(value)}.")
     exact = _exact_steps(c)
     if exact >= _LARGEST:  # as a float it is 2**63, one more
         raise InputError(

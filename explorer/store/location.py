@@ -58,6 +58,10 @@ class Location:
     def __init__(self, address: str) -> None:
         if not address:
             raise InputError("The store's location is empty.")
+        try:
+            address.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"The store's location {address!a} is no UTF-8 text.") from None
         if address.startswith("file://"):
             address = self._resolved_uri(address)[1]
         if "://" in address:
@@ -154,9 +158,13 @@ class Location:
         optional = folder in OPTIONAL_FOLDERS or not self.is_local
         selector = fs.FileSelector(self.path(folder), allow_not_found=optional)
         with self._io("read"):
-            infos = self.filesystem.get_file_info(selector)
+            infos = self._infos(selector)
         files = ((i.base_name, i.size) for i in infos if i.type == fs.FileType.File)
         return dict(sorted((name, size) for name, size in files if not name.startswith(".")))
+
+    def _infos(self, selector: fs.FileSelector) -> Iterator[fs.FileInfo]:
+        """What lies in a folder; names that are no UTF-8, as none of the store's is, left out."""
+        return filter(_has_text_path, self.filesystem.get_file_info(selector))
 
     def entries(self, folder: str) -> dict[str, Entry]:
         """All files below a folder, hidden ones too, by their path below it; none if it is missing.
@@ -167,7 +175,7 @@ class Location:
         root = self.path(folder)
         selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
         with self._io("read"):
-            infos = self.filesystem.get_file_info(selector)
+            infos = self._infos(selector)
         found: dict[str, Entry] = {}
         for info in sorted(infos, key=lambda info: str(info.path)):
             if info.type == fs.FileType.File:
@@ -301,6 +309,13 @@ def without_credentials(address: str) -> str:
     if at and (":" in credentials or "/" not in credentials):
         return f"{scheme}://***@{place.split('?', 1)[0]}"
     return f"{scheme}://{rest.split('?', 1)[0]}"  # an @ may be part of the path
+
+
+def _has_text_path(info: fs.FileInfo) -> bool:
+    try:
+        return bool(info.path)
+    except UnicodeDecodeError:
+        return False
 
 
 def _first_line(error: BaseException) -> str:

@@ -198,5 +198,5 @@ def _decoded(fragment: Fragment) -> Plan:
             left_out=tuple((reason, n) for reason, n in json.loads(_text(fragment, "left_out"))),
             created_at=datetime.fromisoformat(_text(fragment, "created_at")).astimezone(UTC),
         )
-    except (ValueError, TypeError, InputError, RecursionError) as error:
+    except (ValueError, TypeError, InputError, RecursionError, OverflowError) as error:
         raise UnreadableFile("plans", fragment.name, f"not a plan: {error}") from error

@@ -65,7 +65,7 @@ ARGUMENTS = [
     ({"budget": "time(1e308)", "learning_rate": "1e-300"}, "gives inf steps at learning_rate 1e-"),
     ({"model": "'\\ud800'"}, "model must be text that UTF-8 can hold, not '\\ud800'."),
     ({"seeds": "True"}, "seeds must be a whole number, not True."),
-    ({"evaluate": "0"}, "evaluate must be at least 1, not 0."),
+    ({"evaluate": "0"}, "evaluate must be at least 1 and at most 1000000, not 0."),
     ({"sampling": "'all'"}, "sampling must be one of shuffle, subset, replacement, not 'all'."),
     ({"clip_norm": "[None, 0]"}, "clip_norm must be above 0, or None, not 0.0."),
     ({"strategy": "'best'"}, "strategy must be one of grid, not 'best'."),
