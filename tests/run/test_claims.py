@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import pytest
 from explorer import claims
 from explorer.claims import Claims
 from explorer.errors import EnvironmentFailure
-from explorer.process_token import has_ended, process_token
+from explorer.process_token import has_ended, is_alive, process_token
 from explorer.store import Store
 from explorer.store.location import Location
 
@@ -385,6 +386,55 @@ def test_a_process_is_told_from_its_numbers_next_bearer_and_from_other_machines(
         assert has_ended({"process": process}) is ended, process
     assert has_ended({}) is False
     assert process_token(2**22 + 1) is None
+    # An earlier start of this machine: nothing of it lives.
+    earlier = {"process": ["another-boot", namespace, pid, start]}
+    assert has_ended({**earlier, "host": socket.gethostname()}) is True
+    assert has_ended({**earlier, "host": "another-host"}) is False
+    assert is_alive({"process": token}) is True
+    for process in ([boot, namespace, pid, "0"], [boot, namespace, gone, start], None, [], [1, 2]):
+        assert is_alive({"process": process}) is False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nobody knows other processes")
+def test_a_living_process_keeps_its_trials_however_long_it_is_silent(store):
+    """As one that was stopped, or waits for a file system."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        note = {
+            "host": socket.gethostname(),
+            "pid": other.pid,
+            "process": process_token(other.pid),
+            "beat": 1,
+            "wanted": [],
+            "held": [X[:12]],
+        }
+        store.write_note("claim", "other", note)
+        clock = Clock()
+        run = Claims(store, now=clock)
+        clock.seconds = 1000.0
+        assert run.take([X]) == set()
+        assert run.living() == {"other"}
+        other.communicate(b"\n")
+    assert run.take([X]) == {X}
+
+
+def test_runs_elsewhere_that_give_no_sign_of_life_are_told_from_those_that_do(store):
+    clock = Clock()
+    for name in ("dead", "alive"):
+        store.write_note("claim", name, {"host": name, "beat": 1, "held": [], "wanted": []})
+
+    def pause(seconds):
+        clock.seconds += seconds
+        store.write_note("claim", "alive", {"host": "alive", "beat": int(clock.seconds) + 1})
+
+    run = Claims(store, now=clock, pause=pause)
+    assert run.living() == {"dead", "alive"}
+    run.await_beats(["dead", "alive", "unknown"])
+    assert run.living() == {"alive"}
+    assert 0 < clock.seconds <= 15
+    assert set(store.read_notes("claim")) == {"alive", run.owner}
+    before = clock.seconds
+    run.await_beats([])
+    assert clock.seconds == before
 
 
 def test_foreign_and_torn_notes_claim_nothing(store, caplog):
