@@ -81,7 +81,7 @@ def test_a_killed_worker_goes_on_from_the_checkpoint(space_of, store, tmp_path):
         NOTED.format(notes=str(notes)),
         model="noted",
         learning_rate=[0.05, 0.1],
-        budget="[steps(100), steps(12_000)]",
+        budget="[steps(100), steps(40_000)]",
         evaluate=4,
     )
     saved = tmp_path / "saved"
@@ -97,7 +97,9 @@ def test_a_killed_worker_goes_on_from_the_checkpoint(space_of, store, tmp_path):
 
     def kill():
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not list(saved.glob("run-0/*/*/pack.json")):
+        # The second one is there: the driver knows of the first, at least.
+        pattern = "run-0/*/checkpoint_000001/pack.json"
+        while time.monotonic() < deadline and not list(saved.glob(pattern)):
             time.sleep(0.02)
         killed.append(int(notes.read_text().splitlines()[-1]))
         os.kill(killed[0], signal.SIGKILL)
