@@ -183,11 +183,9 @@ class Execution:
         packs = divide(self.missing)
         devices = self._devices(session, predicted_run_seconds(packs, session.slots))
         model = DeviceModel(self.store, devices, request.resources)
-        if model.costs != CostModel() or model.limits != PackLimits():
-            divide = partial(divide, costs=model.costs, limits=model.limits)
+        divide = partial(divide, costs=model.costs, limits=model.limits)
+        if (model.costs, model.limits) != (CostModel(), PackLimits()):
             packs = divide(self.missing)
-        else:  # what is learnt on the way counts all the same
-            divide = partial(divide, limits=model.limits)
         saved = self._saved_packs(claims)
         self.packs = len(packs)
         self.predicted_seconds = predicted_run_seconds(packs, session.slots)
@@ -242,11 +240,10 @@ class Execution:
         self._progress.close()
         claims.close()
         shutil.rmtree(folder, ignore_errors=True)
+        logger.info("%s", told)
         if self.interruption.requested:
-            logger.info("%s", told)
             self._progress.say("Interrupted: finished trials are kept, the same command goes on.")
             return INTERRUPTED
-        logger.info("%s", told)
         print(f"explorer: {told} The same command goes on from there.", file=sys.stderr)
         return EnvironmentFailure.exit_code
 

@@ -238,16 +238,13 @@ class PackRun:
 
         began = time.monotonic()
         try:
-            state = state_bytes({"trainer": self._trainer.state(), "outcomes": self._told()})
+            state = state_bytes({"trainer": self._trainer.state(), "outcomes": self._outcomes()})
         except Exception as error:  # a model that no state can hold trains all the same
             logger.info("Pack %s is not saved: %s", self._pack.pack_id, error)
             self._checkpoint_every = math.inf
             return None
         self._saving_took = time.monotonic() - began
         return state
-
-    def _told(self) -> list[list[Any]]:
-        return [list(outcome) for outcome in self._outcomes()]
 
     def _no_memory(self, error: Exception) -> bool:
         """Whether memory ran out; if so, what this pack held is given back."""
