@@ -212,7 +212,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_run_completes_it(tmp_path, s
     store = Store.open(str(tmp_path / "store"), create=True)
     options = '{"pack_size": 4}'
     run = start(RUN, path, store.location, options, cwd=tmp_path)
-    wait_for(lambda: os.listdir(os.path.join(store.location, "trials")))
+    wait_for(store.statuses)
     os.killpg(run.popen.pid, signal.SIGINT)  # as a terminal does: to Ray's processes too
     time.sleep(0.3)
     os.kill(run.popen.pid, signal.SIGTERM)
@@ -255,7 +255,7 @@ def test_a_signal_that_ends_ray_too_ends_the_run_soon(tmp_path, start, number):
     )
     store = Store.open(str(tmp_path / "store"), create=True)
     run = start(RUN, path, store.location, '{"pack_size": 1}', cwd=tmp_path)
-    wait_for(lambda: os.listdir(os.path.join(store.location, "trials")))
+    wait_for(store.statuses)
     if number == signal.SIGTERM:
         os.killpg(run.popen.pid, signal.SIGTERM)
     else:  # Ray's head alone
