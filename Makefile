@@ -56,7 +56,7 @@ demo:
 
 # Two processes, one thread each: with more threads they would slow each other down.
 test: $(VENV)/.tested
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 test-slow: $(VENV)/.tested
 	$(BIN)/python -m pytest -m slow

@@ -4,20 +4,27 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-
 #: Folders whose tests start Ray or processes of their own: they take turns, and begin first.
 PROCESSES = ("tuning", "run", "chaos", "cli", "benchmarks")
 
 
+def room(node_id: str) -> str:
+    """What is kept in one process: a folder's tests, which share fixtures."""
+    folder = Path(node_id.partition("::")[0]).parts[1]
+    return "processes" if folder in PROCESSES else folder
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a folder's tests, which share fixtures, in one process."""
+    items.sort(key=lambda item: room(item.nodeid) != "processes")
 
-    def room(item: pytest.Item) -> str:
-        folder = item.path.relative_to(HERE).parts[0]
-        return "processes" if folder in PROCESSES else folder
 
-    items.sort(key=lambda item: room(item) != "processes")
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(room(item)))
+@pytest.hookimpl(optionalhook=True)  # plain pytest has no such hook
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Rooms(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return room(nodeid)
+
+    return Rooms(config, log)
