@@ -50,13 +50,15 @@ def estimate_text(name: str, found: ClusterEstimate) -> str:
     c, operations = found.cluster, found.operations
     machines = f"{c.nodes:,} x {c.cpus:,} cores"
     if c.gpus:
-        machines += f", {c.gpus:,} GPUs ({c.packs_per_gpu:,} packs on each)"
-    hours = f"{found.core_hours:,.3g} core-hours"
+        plural = "s" if c.packs_per_gpu > 1 else ""
+        machines += f", {c.gpus:,} GPUs ({c.packs_per_gpu:,} pack{plural} on each)"
+    hours = f"{rounded(found.core_hours)} core-hours"
     if c.gpus:
-        hours += f", {found.gpu_hours:,.3g} GPU-hours"
+        hours += f", {rounded(found.gpu_hours)} GPU-hours"
+    many = "s" if found.seeds > 1 else ""
     fits = f"{found.fits:,} run{'s' if found.fits > 1 else ''} of Ray Tune"
     rows = [
-        ("trials", f"{found.trials:,} = {found.cells:,} cells x {found.seeds:,} repetitions"),
+        ("trials", f"{found.trials:,} = {found.cells:,} cells x {found.seeds:,} repetition{many}"),
         *(("left out", f"{count:,} cells, {reason}") for reason, count in found.left_out),
         ("work", f"{found.steps:,} SGD steps, {duration(found.work_seconds)} on one slot"),
         ("nodes", machines),
@@ -83,11 +85,16 @@ def estimate_text(name: str, found: ClusterEstimate) -> str:
     return "\n".join([*lines, "", *found.assumptions])
 
 
+def rounded(value: float) -> str:
+    """A number with three digits at least, and never a power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
+
+
 def duration(seconds: float) -> str:
     """Seconds in the largest unit of which there are two."""
     for unit, name in _UNITS:
         if seconds >= 2 * unit:
-            return f"{seconds / unit:,.3g} {name}"
+            return f"{rounded(seconds / unit)} {name}"
     return f"{seconds:.2g} s"
 
 
@@ -95,5 +102,5 @@ def size(n_bytes: float) -> str:
     """Bytes in the largest decimal unit of which there is one."""
     for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if n_bytes >= unit:
-            return f"{n_bytes / unit:,.3g} {name}"
+            return f"{rounded(n_bytes / unit)} {name}"
     return f"{n_bytes:.0f} bytes"

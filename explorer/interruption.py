@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,10 +14,12 @@ from typing import Any
 INTERRUPTED = 130
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: A terminal that goes away, unless the user said by `nohup` that it may; Windows has none.
+_HANGUP = getattr(signal, "SIGHUP", None)
 
 
 class Interruption:
-    """Takes SIGINT and SIGTERM for as long as it is entered, and restores what was there before.
+    """Takes SIGINT, SIGTERM and SIGHUP while it is entered, and restores what was there before.
 
     Outside of `deferred` a signal raises KeyboardInterrupt; inside it only sets `requested`, the
     first one and any later one, so that impatience cannot tear what is being written. Entered in
@@ -36,6 +39,8 @@ class Interruption:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 self._previous[number] = signal.getsignal(number)
+            if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
+                self._previous[_HANGUP] = signal.getsignal(_HANGUP)
             self.take_signals()
         return self
 
@@ -68,4 +73,5 @@ class Interruption:
         if not self._deferred:
             raise KeyboardInterrupt
         if first:
-            self._notice()
+            with contextlib.suppress(OSError):  # the terminal may be what went away
+                self._notice()

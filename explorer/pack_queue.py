@@ -122,6 +122,7 @@ class PackQueue:
         # The lost pack that a part was cut from, and how many of its trials died alone, in a row.
         self._cut_from: dict[str, str] = {}
         self._died_alone: Counter[str] = Counter()
+        self._told_unsaved = False
         self.counts = Counts()
         self.trouble: str | None = None
 
@@ -137,6 +138,11 @@ class PackQueue:
     def running(self) -> int:
         """Packs taken and not heard of to the end."""
         return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """Packs that are not taken yet."""
+        return len(self._claimed) + len(self._ready)
 
     def take(self) -> Pack | None:
         """Return the next pack to run; None when there is none now, or none at all (see `idle`)."""
@@ -159,6 +165,9 @@ class PackQueue:
         """Take in a report (`PackReport.as_dict`) of a running pack; a later one replaces it."""
         if pack.pack_id in self._running:
             self._reports[pack.pack_id] = report
+            if (error := report.get("save_error")) and not self._told_unsaved:
+                self._told_unsaved = True
+                self._progress.say(f"A checkpoint could not be saved; its pack trains on: {error}")
             self._show()
 
     def done(self, pack: Pack, report: Mapping[str, Any]) -> None:

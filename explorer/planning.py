@@ -16,6 +16,7 @@ from explorer.cost_model import (
     workload_of,
 )
 from explorer.datasets import dataset_info
+from explorer.errors import EnvironmentFailure
 from explorer.model_numbers import model_numbers
 from explorer.packing import Pack, make_packs, makespan
 from explorer.request import check_address, check_device, pack_resources
@@ -86,7 +87,8 @@ def dry_run(
 
     Raises:
         InputError: the space, the device or the address cannot work.
-        EnvironmentFailure: the store cannot be read, or there is no GPU.
+        EnvironmentFailure: the store cannot be read, there is no GPU, or a pack would get more
+            cores than there are.
     """
     resources = pack_resources(device, cpus_per_pack, gpus_per_pack)
     check_device(device, address)
@@ -95,6 +97,8 @@ def dry_run(
     found = existing_store(store)
     missing = planned if found is None else missing_trials(planned, found)
     slots = max(1, resources.slots(available_cores(), 1))
+    if address is None and resources.cpus > available_cores():
+        raise EnvironmentFailure(resources.nothing_free())
     packs = make_packs(missing, slots, pack_size, workloads=workloads_of(loaded, missing))
     evaluations = sum(configuration.evaluations for configuration in missing)
     return DryRun(

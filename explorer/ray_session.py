@@ -21,6 +21,7 @@ import explorer
 from explorer import ray_environment
 from explorer.cores import available_cores
 from explorer.errors import EnvironmentFailure, InputError
+from explorer.ray_demand import Demand
 from explorer.ray_watch import watched
 from explorer.request import PackResources, check_address
 from explorer.worker import one_line
@@ -37,10 +38,14 @@ class Session:
     Args:
         count: counts the packs that may run at the same time now.
         folder: for Ray's and Tune's own files.
+        demand: shows the packs that wait to a cluster that may grow.
     """
 
-    def __init__(self, count: Callable[[], int], folder: Path) -> None:
+    def __init__(
+        self, count: Callable[[], int], folder: Path, demand: Demand | None = None
+    ) -> None:
         self.folder = folder
+        self._demand = demand
         self._count = count
         self._slots = count()
         self._counted = time.monotonic()
@@ -59,6 +64,11 @@ class Session:
                 logger.info("Ray runs %d packs at a time now, %d before", slots, self._slots)
             self._slots = slots
         return self._slots
+
+    def show_waiting(self, packs: int) -> None:
+        """Let a cluster that may grow see packs that wait, as many at most as run now."""
+        if self._demand is not None:
+            self._demand.want(min(packs, self._slots))
 
 
 @contextmanager
@@ -96,7 +106,8 @@ def session(
                 with _signals_kept():
                     _connect(address, bytes_shared, folder)
             taken = _slots_taken_by_others(resources)
-            opened = Session(lambda: max(0, _whole_slots(resources) - taken), folder)
+            demand = Demand(resources) if address else None
+            opened = Session(lambda: max(0, _whole_slots(resources) - taken), folder, demand)
         except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as e:
             if owned:
                 ray.shutdown()
@@ -108,7 +119,7 @@ def session(
             raise
         try:
             if opened.slots < 1:
-                raise EnvironmentFailure(_nothing_free(resources))
+                raise EnvironmentFailure(resources.nothing_free())
             logger.info("Ray runs %d packs at a time", opened.slots)
             with _head_watched(address, gone) if owned and gone else nullcontext():
                 yield opened
@@ -273,13 +284,6 @@ def _slots_taken_by_others(resources: PackResources, patience: float = 3.0) -> i
 def _free_slots(resources: PackResources) -> int:
     free = ray.available_resources()
     return resources.slots(free.get("CPU", 0), free.get("GPU", 0))
-
-
-def _nothing_free(resources: PackResources) -> str:
-    wanted = f"{resources.cpus:g} CPU" + ("s" if resources.cpus > 1 else "")
-    if resources.gpus:
-        wanted += f" and {resources.gpus:g} GPU"
-    return f"Ray has no node with {wanted} free for a pack on the device {resources.device!r}."
 
 
 class _Forward(logging.Handler):

@@ -39,6 +39,13 @@ class PackResources:
             fitting.append(math.floor(gpus + 1e-9) * math.floor(1 / self.gpus + 1e-9))
         return min(fitting, default=0)
 
+    def nothing_free(self) -> str:
+        """One sentence for a machine or cluster on which no pack fits."""
+        wanted = f"{self.cpus:g} CPU" + ("s" if self.cpus > 1 else "")
+        if self.gpus:
+            wanted += f" and {self.gpus:g} GPU"
+        return f"Ray has no node with {wanted} free for a pack on the device {self.device!r}."
+
 
 def pack_resources(
     device: str = "cpu", cpus: float | None = None, gpus: float | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import pyarrow as pa
 import ray
 from pyarrow import fs
 from ray import tune
+from ray.train._internal.checkpoint_manager import _TrainingResult
 from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.search import Searcher
 
@@ -132,9 +136,29 @@ class PackTrainable(tune.Trainable):
         due = not report.done and self._run.checkpoint_due
         return {**report.as_dict(), SHOULD_CHECKPOINT: due}
 
+    def save(self, checkpoint_dir: str | None = None) -> _TrainingResult:
+        """Save the pack where the run keeps its checkpoints; where that fails, train on."""
+        storage = self._storage
+        before = storage.current_checkpoint_index
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                return super().save(folder)
+        except Exception as error:  # Tune would take it for the worker's death
+            self._run.not_saved(error)
+        if storage.current_checkpoint_index != before:  # a half is there, on a disk that is full?
+            with contextlib.suppress(Exception):
+                storage.storage_filesystem.delete_dir(storage.checkpoint_fs_path)
+            storage.current_checkpoint_index = before
+        return _TrainingResult(checkpoint=None, metrics={})
+
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the members that are still training: tensors and plain values."""
         self._run.save(Path(checkpoint_dir))
+
+    def restore(self, checkpoint_path: Any) -> None:
+        """Go on in the place of a worker that died; from the start, if the checkpoint is gone."""
+        with contextlib.suppress(OSError, ValueError, pa.ArrowException):
+            super().restore(checkpoint_path)
 
     def load_checkpoint(self, checkpoint: str) -> None:
         """Go on in the place of a worker that died."""
@@ -167,6 +191,7 @@ class _PackSearcher(Searcher):
         if self._left <= 0 or self._queue.idle:
             return str(Searcher.FINISHED)
         if len(self.running) >= self._session.slots:
+            self._session.show_waiting(self._queue.waiting)
             return None
         pack = self._queue.take()
         if pack is None:

@@ -53,6 +53,7 @@ class PackReport:
         environment: one sentence, when the store could not be written.
         out_of_memory: the error is that the pack did not fit into memory.
         resumed_steps: SGD steps, summed over members, that a checkpoint spared this worker.
+        save_error: one line, when the last checkpoint could not be saved.
     """
 
     done: bool
@@ -66,6 +67,7 @@ class PackReport:
     environment: str | None = None
     out_of_memory: bool = False
     resumed_steps: int = 0
+    save_error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain values."""
@@ -115,6 +117,7 @@ class PackRun:
         self._last_saved = time.monotonic()
         self._saving_took = 0.0
         self._to_save: bytes | None = None
+        self._save_error: str | None = None
         self._index = {c.trial_id: i for i, c in enumerate(pack.configurations)}
         self._results: list[TrialResult] = []
         self._n_published = 0
@@ -164,9 +167,15 @@ class PackRun:
         alive = [c.trial_id for c in self._trainer.members]
         steps_done = self._trainer.member_steps_done
         checkpoints.write(folder, self._to_save, self._pack, alive, steps_done, self._maker())
-        self._to_save = None
+        self._to_save = self._save_error = None
         self._last_saved = time.monotonic()
         self._saving_took += self._last_saved - began
+
+    def not_saved(self, error: Exception) -> None:
+        """Take in that the checkpoint could not be kept: the next one is tried when it is due."""
+        self._to_save = None
+        self._last_saved = time.monotonic()
+        self._save_error = one_line(error)
 
     def resume(self, folder: Path) -> None:
         """Go on from a checkpoint in a folder of this machine, or from the start if it is no use.
@@ -313,6 +322,7 @@ class PackRun:
             environment=environment,
             out_of_memory=out_of_memory,
             resumed_steps=self._resumed_steps,
+            save_error=self._save_error,
         )
 
     def _outcome(self, result: TrialResult) -> MemberOutcome:

@@ -1,6 +1,7 @@
 """Workers that die, run out of memory, or must not train: real Ray, in this process."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -72,7 +73,19 @@ def assert_same_bits(store, loaded, factory=None):
     assert count == len(points) == curves.num_rows
 
 
-def test_a_killed_worker_goes_on_from_the_checkpoint(space_of, store, tmp_path):
+class Heard(Silent):
+    """Keeps what the user is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def say(self, text):
+        self.told.append(text)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "deleted"])
+def test_a_killed_worker_goes_on_from_the_checkpoint(kept, space_of, store, tmp_path):
+    """And from the start, if somebody deletes the checkpoints; saving then fails, training not."""
     from explorer import tuning
     from explorer.ray_session import Session
 
@@ -81,16 +94,17 @@ def test_a_killed_worker_goes_on_from_the_checkpoint(space_of, store, tmp_path):
         NOTED.format(notes=str(notes)),
         model="noted",
         learning_rate=[0.05, 0.1],
-        budget="[steps(100), steps(40_000)]",
+        budget="[steps(100), steps(3_000)]",
         evaluate=4,
     )
+    progress = Heard()
     saved = tmp_path / "saved"
     storage = tuning.Storage(None, str(saved), "run")
     queue = PackQueue(
         GridStrategy(loaded.space.configurations()),
         lambda configurations: make_packs(configurations, 2, 4),
         lambda pack, members, error: None,
-        Silent(),
+        progress,
         store.statuses,
     )
     killed = []
@@ -100,6 +114,10 @@ def test_a_killed_worker_goes_on_from_the_checkpoint(space_of, store, tmp_path):
         # The second one is there: the driver knows of the first, at least.
         pattern = "run-0/*/checkpoint_000001/pack.json"
         while time.monotonic() < deadline and not list(saved.glob(pattern)):
+            time.sleep(0.02)
+        if not kept:
+            shutil.rmtree(saved / "run-0")
+        while time.monotonic() < deadline and not kept and not progress.told:
             time.sleep(0.02)
         killed.append(int(notes.read_text().splitlines()[-1]))
         os.kill(killed[0], signal.SIGKILL)
@@ -120,11 +138,12 @@ def test_a_killed_worker_goes_on_from_the_checkpoint(space_of, store, tmp_path):
     assert killed
     assert killed[0] != int(notes.read_text().splitlines()[-1])
     counts = queue.counts
-    assert (counts.completed, counts.retried, counts.resumed) == (4, 1, 1)
-    # What had finished was published before the checkpoint, and not trained again.
-    assert len({row["attempt"] for row in store.trials().to_pylist()}) == 2
+    assert (counts.completed, counts.retried, counts.resumed) == (4, 1, kept)
+    unsaved = [text for text in progress.told if "could not be saved; its pack trains on" in text]
+    assert len(unsaved) == (not kept)
+    # What had finished was published before the checkpoint, and not trained again with it.
     files = list(Path(store.location, "trials").iterdir())
-    assert len(files) == 2
+    assert len(files) == (2 if kept else 3)
     (factory,) = loaded.space.model_factories.values()
     assert_same_bits(store, loaded, factory)
 
