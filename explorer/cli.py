@@ -280,7 +280,7 @@ def _dry_run_text(plan: Any) -> str:
 
 def _run_text(summary: RunSummary, store: str, study: str) -> str:
     from explorer.progress import clock
-    from explorer.store.location import without_credentials
+    from explorer.store.address import without_credentials
 
     done = summary.already_done + summary.trained + summary.elsewhere
     elsewhere = f", {summary.elsewhere} by another run meanwhile" if summary.elsewhere else ""

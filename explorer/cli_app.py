@@ -71,7 +71,7 @@ def command_line(
     column: Sequence[str] | None = None,
 ) -> str:
     """A command as it would be typed, quoted for a shell; without defaults and secrets."""
-    from explorer.store.location import without_credentials
+    from explorer.store.address import without_credentials
 
     words = ["explorer", name]
     if source is not None:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from explorer.errors import EnvironmentFailure, InputError
 from explorer.store import seal
+from explorer.store.address import cause
 from explorer.store.location import Location
 from explorer.store.schema import SCHEMA_VERSION
 
@@ -163,7 +164,7 @@ class Fragment:
         except MemoryError as error:
             if getattr(self, "_sealed", False):  # damage can ask for any amount, this file does not
                 raise EnvironmentFailure(
-                    f"The file {self._shown} does not fit into memory: {_first_line(error)}."
+                    f"The file {self._shown} does not fit into memory."
                 ) from error
             raise UnreadableFile(self.folder, self.name, reason) from error
         except OSError as error:
@@ -190,7 +191,7 @@ class Fragment:
                 source.read_at(_PIECE, start)
         except OSError as error:
             raise EnvironmentFailure(
-                f"The file {self._shown} cannot be read: {_first_line(error)}."
+                f"The file {self._shown} cannot be read: {cause(error, self._location.address)}."
             ) from error
 
     @property
@@ -235,7 +236,3 @@ def encoded(table: pa.Table, kind: str, metadata: Mapping[str, str] | None = Non
         write_page_checksum=True,
     )
     return pa.py_buffer(seal.sealed(memoryview(sink.getvalue())))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

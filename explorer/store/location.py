@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from explorer.errors import EnvironmentFailure, InputError
+from explorer.store.address import cause, no_bucket, opened, renames_files, without_credentials
 from explorer.store.local_publish import make_durable, publish_by_renaming
 
 #: In the order in which they are made: where `trials` is there, the others are too.
@@ -25,9 +25,6 @@ OPTIONAL_FOLDERS = ("notes", "checkpoints")
 QUARANTINE = "quarantine"
 #: Begins the hidden files by which `check_writable` tries the folders.
 TRIAL_WRITE = ".writable-"
-
-#: Schemes whose files become visible only when complete, so that a plain put is atomic.
-_ATOMIC_PUT = ("s3", "gs", "gcs", "abfs", "abfss", "fsspec+", "mock")
 
 #: Files up to this size are fetched whole: one request, and no error of the disk while decoding.
 _WHOLE_FILE_BYTES = 32 * 2**20
@@ -63,9 +60,10 @@ class Location:
         except UnicodeEncodeError:
             raise InputError(f"The store's location {address!a} is no UTF-8 text.") from None
         if address.startswith("file://"):
-            address = self._resolved_uri(address)[1]
-        if "://" in address:
-            self.address = address.rstrip("/")
+            address = opened(address)[1]
+        scheme, separator, rest = address.partition("://")
+        if separator:
+            self.address = f"{scheme}://{rest.rstrip('/')}"
         else:
             self.address = os.path.abspath(os.path.expanduser(address))
 
@@ -78,14 +76,22 @@ class Location:
 
     @property
     def is_local(self) -> bool:
-        """Whether files are published by renaming (local) or by one atomic put (object stores)."""
+        """Whether it is a folder of this machine, or one that is mounted here."""
         return "://" not in self.address
+
+    @property
+    def renames(self) -> bool:
+        """Whether files are published by renaming (folders, HDFS) or by one put (object stores).
+
+        Where there are renames there are folders, which can be missing.
+        """
+        return self.is_local or renames_files(self.address)
 
     @cached_property
     def _resolved(self) -> tuple[fs.FileSystem, str]:
         if self.is_local:
             return fs.LocalFileSystem(), self.address
-        return self._resolved_uri(self.address)
+        return opened(self.address)
 
     @property
     def filesystem(self) -> fs.FileSystem:
@@ -104,7 +110,7 @@ class Location:
         """Whether a store has been made here.
 
         Raises:
-            InputError: a file lies at the address.
+            InputError: a file lies at the address, or its bucket does not exist.
             EnvironmentFailure: the file system cannot be read.
         """
         with self._io("read"):
@@ -115,7 +121,13 @@ class Location:
             raise InputError(f"The store {self} is a file, not a folder.")
         trials, plans = (info.type == fs.FileType.Directory for info in infos[1:])
         # A store whose making was interrupted has no plan yet: making it again completes it.
-        return trials or (plans and bool(not self.is_local or self.list("plans")))
+        there = trials or (plans and bool(not self.renames or self.list("plans")))
+        if not there and self.address.startswith("s3://"):
+            with self._io("read"):
+                bucket = self.filesystem.get_file_info(self._resolved[1].partition("/")[0])
+            if bucket.type == fs.FileType.NotFound:
+                raise no_bucket(self.address)
+        return there
 
     def make(self) -> None:
         """Make the store's folders, where they are missing."""
@@ -129,12 +141,15 @@ class Location:
         Raises:
             EnvironmentFailure: it cannot be made, or the store is gone.
         """
-        if not self.is_local:  # an object store has no folders
+        if not self.renames:  # an object store has no folders
             return
         with self._io("written"):
             # A store that is gone must not come back as an empty one.
-            if not any(os.path.isdir(self.path(name)) for name in ("trials", "curves")):
+            if not any(map(self.has_folder, ("trials", "curves"))):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            if not self.is_local:
+                self.filesystem.create_dir(self.path(folder), recursive=True)
+                return
             made = ""
             for part in folder.split("/"):
                 made = f"{made}/{part}" if made else part
@@ -143,7 +158,7 @@ class Location:
 
     def has_folder(self, folder: str) -> bool:
         """Whether a folder is there; on an object store every folder is."""
-        if not self.is_local:
+        if not self.renames:
             return True
         with self._io("read"):
             info = self.filesystem.get_file_info(self.path(folder))
@@ -154,8 +169,8 @@ class Location:
 
         Hidden files (`.nfs*`, `.DS_Store`) are left out.
         """
-        # An object store has no empty folders; a local folder that is missing is a lost store.
-        optional = folder in OPTIONAL_FOLDERS or not self.is_local
+        # An object store has no empty folders; elsewhere a folder that is missing is a lost store.
+        optional = folder in OPTIONAL_FOLDERS or not self.renames
         selector = fs.FileSelector(self.path(folder), allow_not_found=optional)
         with self._io("read"):
             infos = self._infos(selector)
@@ -219,19 +234,37 @@ class Location:
             EnvironmentFailure: the file cannot be written: nothing became visible, unless only
                 making it durable failed.
         """
+        aside = self.path("tmp", f"{uuid.uuid4().hex}-{name.lstrip('.')}")
+        target = self.path(folder, name)
         with self._io("written"):
             if self.is_local:
-                aside = self.path("tmp", f"{uuid.uuid4().hex}-{name.lstrip('.')}")
-                publish_by_renaming(aside, self.path(folder, name), content)
-                return
-            # One write of finished bytes: an error while encoding cannot leave half an object.
-            with self.filesystem.open_output_stream(self.path(folder, name)) as stream:
-                stream.write(content)
+                publish_by_renaming(aside, target, content)
+            elif self.renames:
+                self.make_folder("tmp")  # HDFS makes missing parents, also those of a store gone
+                try:
+                    self._put(aside, content)
+                    self.filesystem.move(aside, target)
+                except BaseException:
+                    with contextlib.suppress(OSError):
+                        self.filesystem.delete_file(aside)
+                    raise
+            else:
+                self._put(target, content)
+
+    def _put(self, path: str, content: pa.Buffer) -> None:
+        # One write of finished bytes: an error while encoding cannot leave half an object.
+        with self.filesystem.open_output_stream(path) as stream:
+            stream.write(content)
 
     def delete(self, folder: str, name: str) -> None:
         """Delete a file; one that is already gone is well."""
-        with self._io("written"), contextlib.suppress(FileNotFoundError):
-            self.filesystem.delete_file(self.path(folder, name))
+        path = self.path(folder, name)
+        with (
+            self._io("written"),
+            contextlib.suppress(FileNotFoundError),
+            self._vanishing(path),
+        ):
+            self.filesystem.delete_file(path)
 
     def move(self, folder: str, name: str, to_folder: str, to_name: str) -> None:
         """Move a file to another folder of the store; it is never in neither of the two.
@@ -247,12 +280,15 @@ class Location:
                 os.rename(source, target)
                 make_durable(os.path.dirname(target))
                 return
+            if self.renames:
+                self.filesystem.move(source, target)
+                return
             self.filesystem.copy_file(source, target)
             self.filesystem.delete_file(source)
 
     @contextlib.contextmanager
     def _vanishing(self, path: str) -> Iterator[None]:
-        """Tell a file that vanishes while it is being opened: S3 has an error of its own for it."""
+        """Tell a file that is not there: S3 and HDFS have errors of their own for it."""
         try:
             yield
         except FileNotFoundError:
@@ -267,48 +303,12 @@ class Location:
         """Turn the file system's errors into one sentence."""
         try:
             yield
-        except FileNotFoundError as error:
-            if vanishing:
+        except (OSError, pa.ArrowException) as error:
+            if vanishing and isinstance(error, FileNotFoundError):
                 raise
             raise EnvironmentFailure(
-                f"The store {self} cannot be {done}: {_first_line(error)}."
+                f"The store {self} cannot be {done}: {cause(error, self.address)}."
             ) from error
-        except (OSError, pa.ArrowException) as error:
-            raise EnvironmentFailure(
-                f"The store {self} cannot be {done}: {_first_line(error)}."
-            ) from error
-
-    def _resolved_uri(self, uri: str) -> tuple[fs.FileSystem, str]:
-        shown = without_credentials(uri)
-        scheme = uri.split("://", 1)[0].lower()
-        if scheme != "file" and not scheme.startswith(_ATOMIC_PUT):
-            raise InputError(
-                f"The store {shown} lies on {scheme}://, where unfinished files can be seen: "
-                "use a folder, s3://, gs:// or abfs://."
-            )
-        try:
-            filesystem, root = fs.FileSystem.from_uri(uri)
-        except (pa.ArrowException, ImportError, ValueError) as error:
-            raise InputError(
-                f"The store {shown} is not a location that can be opened: {_first_line(error)}."
-            ) from error
-        except OSError as error:
-            raise EnvironmentFailure(
-                f"The store {shown} cannot be reached: {_first_line(error)}."
-            ) from error
-        return filesystem, root.rstrip("/")
-
-
-def without_credentials(address: str) -> str:
-    """An address as it may be shown: without the key and secret of a URI, and its options."""
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        return address
-    # Up to the last @: a secret whose /, @ or ? was not escaped must not be shown either.
-    credentials, at, place = rest.rpartition("@")
-    if at and (":" in credentials or "/" not in credentials):
-        return f"{scheme}://***@{place.split('?', 1)[0]}"
-    return f"{scheme}://{rest.split('?', 1)[0]}"  # an @ may be part of the path
 
 
 def _has_text_path(info: fs.FileInfo) -> bool:
@@ -316,9 +316,3 @@ def _has_text_path(info: fs.FileInfo) -> bool:
         return bool(info.path)
     except UnicodeDecodeError:
         return False
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    line = re.sub(r"\.? Detail: \[errno \d+\] ", ": ", text.splitlines()[0]).rstrip(".")
-    return re.sub(r"://.*@", "://***@", line)  # parsers repeat what they cannot parse

@@ -78,7 +78,7 @@ def publish_pair(location: Location, name: str, trials: pa.Table, curves: pa.Tab
     except EnvironmentFailure:
         # On a full disk they would be in the way. An object store may have kept a put that it
         # reported as failed, so that there they stay, invisible.
-        if location.is_local:
+        if location.renames:
             with contextlib.suppress(EnvironmentFailure):
                 if location.size("trials", name) is None:
                     location.delete("curves", name)

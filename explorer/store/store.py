@@ -55,7 +55,7 @@ class Store:
     @property
     def has_secret(self) -> bool:
         """Whether the location carries credentials."""
-        return "://***@" in str(self)
+        return "://***@" in str(self) or "secret" in self.location.partition("?")[2].lower()
 
     @classmethod
     def open(cls, location: str, *, create: bool = False) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -21,10 +22,11 @@ from typing import Any
 import pytest
 from pyarrow import fs
 
-from explorer.store import Store
+from explorer.store import Store, location
+from explorer.store.guarded_folder import GuardedFolder
 from explorer.trial import Configuration
 
-PLACES = ["local", "memory", "s3"]
+PLACES = ["local", "memory", "s3", "hdfs"]
 
 Row = dict[str, Any]
 
@@ -195,6 +197,51 @@ def publish(trial_row: Callable[..., Row], curve_row: Callable[..., Row]) -> Cal
     return make
 
 
+class LikeHadoop(GuardedFolder):
+    """Local folders that answer as Arrow's client of HDFS does (arrow/filesystem/hdfs.cc)."""
+
+    def _guard(self) -> None:
+        pass
+
+    def get_type_name(self) -> str:
+        return "like-hdfs"
+
+    def move(self, src: str, dest: str) -> None:
+        """A rename replaces nothing: the client deletes what is there, and renames once more."""
+        if os.path.isfile(src) and os.path.isfile(dest):
+            os.unlink(dest)
+        with self._as_input_output_error():
+            os.rename(src, dest)
+
+    def delete_file(self, path: str) -> None:
+        with self._as_input_output_error():
+            os.unlink(path)
+
+    def open_output_stream(self, path: str, metadata: Any) -> Any:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return super().open_output_stream(path, metadata)
+
+    @contextlib.contextmanager
+    def _as_input_output_error(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) from None
+
+
+@pytest.fixture
+def hadoop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `hdfs://namenode/path` be a local path behind a file system like HDFS."""
+    from_uri = location.opened
+
+    def opened(uri: str) -> tuple[fs.FileSystem, str]:
+        if not uri.startswith("hdfs://namenode"):
+            return from_uri(uri)
+        return fs.PyFileSystem(LikeHadoop("")), uri.removeprefix("hdfs://namenode")
+
+    monkeypatch.setattr(location, "opened", opened)
+
+
 @pytest.fixture
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An address where no store is yet; parametrise indirectly by the names in PLACES."""
@@ -209,6 +256,9 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
             return f"{path}/{uuid.uuid4().hex}?{query}"
         server: S3 = request.getfixturevalue("s3")
         return server.address(uuid.uuid4().hex)
+    if place == "hdfs":
+        request.getfixturevalue("hadoop")
+        return f"hdfs://namenode{tmp_path}/store"
     return str(tmp_path / "store")
 
 

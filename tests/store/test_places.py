@@ -52,8 +52,6 @@ def test_a_store_below_a_file_cannot_be_made(tmp_path: Path) -> None:
     ("address", "message"),
     [
         ("", "empty"),
-        ("hdfs://namenode/store", "unfinished files can be seen"),
-        ("foo://bar", "foo://"),
         ("s3://key:secret@bucket/p?bogus=1", r"s3://\*\*\*@bucket/p is not a location"),
     ],
 )
@@ -63,6 +61,25 @@ def test_an_address_that_means_nothing_is_named_without_its_credentials(
     with pytest.raises(InputError, match=message) as caught:
         Store.open(address)
     assert "secret" not in str(caught.value)
+
+
+def test_what_names_the_root_of_the_disk_is_not_the_folder_at_hand() -> None:
+    assert Location("file:///").address == "/"
+    with pytest.raises(InputError, match="is not a location that can be opened"):
+        Location("file://elsewhere/store")
+
+
+@pytest.mark.parametrize(
+    ("address", "secret"),
+    [
+        ("s3://key:secret@bucket/p?scheme=http", True),
+        ("abfs://box@account.dfs.core.windows.net/p?tenant_id=a&client_secret=b", True),
+        ("s3://bucket/secret?region=us-east-1", False),
+        ("/home/secret/store", False),
+    ],
+)
+def test_a_store_knows_whether_its_address_carries_a_secret(address: str, secret: bool) -> None:
+    assert Store(address).has_secret is secret
 
 
 def test_credentials_are_kept_for_reopening_and_never_shown() -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from explorer.errors import EnvironmentFailure, ExplorerError
 from explorer.store import Store
+from explorer.store.address import without_credentials
 from explorer.store.doctor import examine
-from explorer.store.location import Location, without_credentials
+from explorer.store.location import Location
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +69,7 @@ def test_endpoint_and_credentials_come_from_the_usual_environment(
 def test_a_store_opens_in_another_process_by_its_address_alone(
     store: Store, address: str, publish: Publish, trial_row: Callable[..., Any]
 ) -> None:
-    if address.startswith("fsspec+memory"):
+    if address.startswith(("fsspec+memory", "hdfs")):
         return  # it lives and dies with its process
     publish(store, [1])
     ids, shown, text, location = _in_another_process(store.location, trial_row(2))
@@ -119,12 +120,12 @@ def test_an_address_is_shown_without_credentials(address: str, shown: str) -> No
     assert without_credentials(address) == shown
 
 
-@pytest.mark.parametrize("secret", ["se cret", "se/cret", "se%zzcret", "se#cret", "se@cret"])
+@pytest.mark.parametrize("secret", ["se qzx", "se/qzx", "se%zzqzx", "se#qzx", "se@qzx"])
 def test_an_address_that_cannot_be_parsed_is_not_repeated(secret: str) -> None:
     address = f"s3://key:{secret}@bucket/p?endpoint_override=127.0.0.1:1&scheme=http&bogus=1"
     with pytest.raises(ExplorerError) as caught:
         Store.open(address)
-    assert "cret" not in str(caught.value)
+    assert "qzx" not in str(caught.value)
 
 
 def test_an_object_deleted_between_its_opening_and_its_reading_has_vanished(
@@ -150,15 +151,3 @@ def test_an_object_deleted_between_its_opening_and_its_reading_has_vanished(
     assert size
     with pytest.raises(FileNotFoundError):
         location.source("trials", name, size)
-
-
-def test_a_bucket_that_is_not_there_is_named(s3: Any) -> None:
-    address = s3.address("p").replace(s3.bucket, "no-such-bucket")
-    with pytest.raises(ExplorerError, match=r"s3://\*\*\*@no-such-bucket/p"):
-        Store.open(address, create=True)
-
-
-def test_a_server_that_does_not_answer_is_said_to_be_so() -> None:
-    address = "s3://key:secret@bucket/p?endpoint_override=127.0.0.1:1&scheme=http&region=us-east-1"
-    with pytest.raises(EnvironmentFailure, match=r"The store s3://\*\*\*@bucket/p cannot be"):
-        Store.open(address)  # after about eight seconds of trying
