@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from explorer.cli_app import (
     Verbose,
     app,
     log_to_stderr,
+    one_line,
     open_store,
     print_result,
 )
@@ -53,12 +55,14 @@ def doctor(
 def _text(report: DoctorReport) -> str:
     lines = [f"{report.store}: {report.files:,} files, {_count(report.trials, 'trial')} whole."]
     for finding in report.findings[:_SHOWN]:
-        line = f"  {finding.folder}/{finding.name}: {finding.kind}: {finding.reason}"
+        line = f"{finding.folder}/{finding.name}: {finding.kind}: {finding.reason}"
         if report.repaired:
             line += f" -> {finding.moved_to or finding.outcome}"
-        lines.append(line)
+        lines.append(f"  {one_line(line)}")
     if len(report.findings) > _SHOWN:
         lines.append(f"  ... and {len(report.findings) - _SHOWN:,} more, which --json names")
+    if report.beside:
+        lines.append(f"Not the store's own, left alone: {one_line(_named(report.beside))}.")
     if report.duplicates == 1:
         lines.append(
             "1 row is another attempt or a copy: harmless, and `explorer compact` removes it."
@@ -81,15 +85,19 @@ def _text(report: DoctorReport) -> str:
 
 
 def _to_train(report: DoctorReport) -> str:
-    ids = report.train_again
-    named = ", ".join(ids[:_SHOWN])
-    if len(ids) > _SHOWN:
-        named += f" and {len(ids) - _SHOWN:,} more, which --json names"
+    ids, named = report.train_again, _named(report.train_again)
     trials = f"{len(ids):,} trial{'s' if len(ids) > 1 else ''}"
     if report.repaired:
         verb = "are" if len(ids) > 1 else "is"
         return f"{trials} {verb} missing now, for the next `explorer run` to train: {named}."
     return f"{trials} must be trained again: {named}."
+
+
+def _named(texts: Sequence[str]) -> str:
+    named = ", ".join(texts[:_SHOWN])
+    if len(texts) > _SHOWN:
+        named += f" and {len(texts) - _SHOWN:,} more, which --json names"
+    return named
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from explorer.errors import EnvironmentFailure
 from explorer.store import Store
+from explorer.store.location import LOGS
 
 
 def local_folder(store: Store) -> Path | None:
@@ -37,7 +38,7 @@ def log_file(store: Store) -> Iterator[str | None]:
     path = None
     if folder := local_folder(store):
         name = f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
-        path = folder / "logs" / name
+        path = folder / LOGS / name
         try:
             path.parent.mkdir(exist_ok=True)
             handler = _QuietFile(path, encoding="utf-8")

@@ -27,6 +27,9 @@ from explorer.store.store import Store
 #: less than one, and a compaction leaves the old curves for its grace period.
 ORPHAN_SECONDS = 3600.0
 
+#: Bytes; file systems allow 255, and what is written beside and aside of a file has a longer name.
+_LONG_NAME = 180
+
 QUARANTINED, DELETED, MADE, LEFT = "quarantined", "deleted", "made", "left"
 
 
@@ -64,6 +67,7 @@ class DoctorReport:
         train_again: ids of the trials that are lost with the findings: missing as soon as these
             are out of the way, so that a run trains them.
         unknown: files that may have held further trials, which nothing names.
+        beside: files and folders beside the store's own, which are left alone and no finding.
         repaired: whether this was a repair.
     """
 
@@ -74,6 +78,7 @@ class DoctorReport:
     findings: tuple[Treated, ...]
     train_again: tuple[str, ...]
     unknown: int
+    beside: tuple[str, ...]
     repaired: bool
 
     @property
@@ -122,6 +127,7 @@ def examine(
         findings=tuple(sorted(treated, key=lambda t: (t.folder, t.name))),
         train_again=tuple(sorted(lost - found.finished)),
         unknown=sum(not finding.names_trials for finding in found.findings),
+        beside=found.beside,
         repaired=repair,
     )
 
@@ -173,8 +179,9 @@ def _quarantine(location: Location, finding: Finding) -> str | None:
     """Move a file, with the reason beside it; None where it is gone already."""
     folder = f"{QUARANTINE}/{finding.folder}"
     name = finding.name.replace("/", "__")
-    if location.size(folder, name) is not None:  # damaged once more since the last repair
-        name = f"{uuid.uuid4().hex[:8]}-{name}"
+    long = len(name.encode()) > _LONG_NAME
+    if long or location.size(folder, name) is not None:  # damaged once more since the last repair
+        name = f"{uuid.uuid4().hex[:8]}-{name.encode()[-_LONG_NAME:].decode(errors='ignore')}"
     told = {
         "file": f"{finding.folder}/{finding.name}",
         "kind": finding.kind,

@@ -68,6 +68,7 @@ class Inspection:
         rows: rows of `trials/` that are well, attempts and copies of one trial counted each.
         held: ids of the trials that are well.
         finished: those of them that need not be trained again: completed or diverged.
+        beside: files and folders in the store's own folder that are none of its.
     """
 
     files: int = 0
@@ -75,6 +76,7 @@ class Inspection:
     rows: int = 0
     held: set[str] = field(default_factory=set)
     finished: set[str] = field(default_factory=set)
+    beside: tuple[str, ...] = ()
 
 
 def inspect(location: Location, now: float, grace_seconds: float) -> Inspection:
@@ -90,7 +92,7 @@ def inspect(location: Location, now: float, grace_seconds: float) -> Inspection:
     Raises:
         EnvironmentFailure: the store cannot be read.
     """
-    found = Inspection()
+    found = Inspection(beside=location.beside())
 
     def old(entry: Entry, seconds: float) -> bool:
         return entry.modified is not None and now - entry.modified >= seconds
@@ -124,11 +126,15 @@ def inspect(location: Location, now: float, grace_seconds: float) -> Inspection:
             n for n in saved if n.endswith(f"/{_CHECKPOINT}") and old(saved[n], grace_seconds)
         ]
         found.findings += _kept(pool.map(lambda name: _checkpoint(location, name, saved), sidecars))
+    del listed["checkpoints"]  # where Ray has files of its own
     for folder, entries in (("trials", trials), *listed.items()):
         for name, entry in entries.items():
-            aside = folder == "tmp" or name.startswith(TRIAL_WRITE)
-            if aside and folder != "checkpoints" and old(entry, LEFTOVER_SECONDS):
-                found.findings.append(Finding(folder, name, LEFTOVER, "more than a day old"))
+            if folder == "tmp" or name.startswith(TRIAL_WRITE):
+                if old(entry, LEFTOVER_SECONDS):
+                    found.findings.append(Finding(folder, name, LEFTOVER, "more than a day old"))
+            elif "/" in name and not any(part.startswith(".") for part in name.split("/")):
+                reason = f"the store keeps no folders in {folder}/"
+                found.findings.append(Finding(folder, name, FOREIGN, reason))
     if missing_folders(location) != missing:
         raise EnvironmentFailure(f"The store {location} has vanished while it was looked at.")
     found.findings.sort(key=lambda finding: (finding.folder, finding.name))

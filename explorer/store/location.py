@@ -23,6 +23,8 @@ FOLDERS = ("tmp", "curves", "plans", "trials")
 OPTIONAL_FOLDERS = ("notes", "checkpoints")
 #: Where a repair moves damaged files to, in folders named as those that they come from.
 QUARANTINE = "quarantine"
+#: Logs of runs, in a local store.
+LOGS = "logs"
 #: Begins the hidden files by which `check_writable` tries the folders.
 TRIAL_WRITE = ".writable-"
 
@@ -184,20 +186,42 @@ class Location:
     def entries(self, folder: str) -> dict[str, Entry]:
         """All files below a folder, hidden ones too, by their path below it; none if it is missing.
 
+        What lies behind a symbolic link to a folder is left out: it is somebody else's.
+
         Raises:
             EnvironmentFailure: the folder cannot be read.
         """
         root = self.path(folder)
         selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
         with self._io("read"):
-            infos = self._infos(selector)
+            infos = list(self._infos(selector))
+        linked: tuple[str, ...] = ()
+        if self.is_local:
+            folders = (info.path for info in infos if info.type == fs.FileType.Directory)
+            linked = tuple(f"{path}/" for path in folders if os.path.islink(path))
         found: dict[str, Entry] = {}
         for info in sorted(infos, key=lambda info: str(info.path)):
-            if info.type == fs.FileType.File:
+            if info.type == fs.FileType.File and not info.path.startswith(linked):
                 name = info.path.lstrip("/").removeprefix(root.lstrip("/")).lstrip("/")
                 seconds = None if info.mtime_ns is None else info.mtime_ns / 1e9
                 found[name] = Entry(info.size, seconds)
         return found
+
+    def beside(self) -> tuple[str, ...]:
+        """What lies beside the store's own folders, by name; hidden files and folders left out.
+
+        Raises:
+            EnvironmentFailure: the store cannot be read.
+        """
+        own = {*FOLDERS, *OPTIONAL_FOLDERS, QUARANTINE, LOGS}
+        with self._io("read"):
+            infos = list(self._infos(fs.FileSelector(self._resolved[1], allow_not_found=True)))
+        names = (
+            f"{info.base_name}/" if info.type == fs.FileType.Directory else info.base_name
+            for info in infos
+            if info.base_name not in own and not info.base_name.startswith(".")
+        )
+        return tuple(sorted(names))
 
     def entry(self, folder: str, name: str) -> Entry | None:
         """What is known of one file, or None where it is not there."""

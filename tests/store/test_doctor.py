@@ -180,6 +180,77 @@ def test_damaged_and_foreign_files_of_every_folder(
     assert len(store.statuses()) == 1
 
 
+@pytest.mark.everywhere
+def test_files_in_folders_of_the_stores_folders_are_put_aside_and_those_beside_them_left(
+    store: Store, location: Location, publish: Publish
+) -> None:
+    publish(store, [1])
+    foreign = {
+        "trials/backup/pack-a.parquet": b"PAR1",
+        "curves/a/b/letter.txt": b"Dear",
+        "plans/old/one.parquet": b"",
+        "notes/old/device-a.json": b"{}",
+    }
+    left = {
+        "trials/.snapshot/pack-a.parquet": b"PAR1",
+        "notes/old/.nfs0001": b"{}",
+        "tmp/young/0123-p-a.parquet": b"half",
+        "checkpoints/run-1/pack/own.txt": b"Ray's",
+        "quarantine/trials/x.parquet": b"PAR1",
+        "logs/run-1.log": b"",
+        "README.md": b"Mine",
+        "figures/peaks.svg": b"<svg/>",
+        ".DS_Store": b"",
+    }
+    for path, content in (foreign | left).items():
+        whole = location.path("", path)
+        location.filesystem.create_dir(whole.rpartition("/")[0], recursive=True)
+        with location.filesystem.open_output_stream(whole) as stream:
+            stream.write(content)
+
+    found = examine(store)
+    assert _kinds(found) == dict.fromkeys(foreign, ("foreign", "left"))
+    assert found.beside == ("README.md", "figures/")
+    repaired = examine(store, repair=True)
+    assert _kinds(repaired) == dict.fromkeys(foreign, ("foreign", "quarantined"))
+    for finding in repaired.findings:
+        assert finding.moved_to == f"quarantine/{finding.folder}/{finding.name.replace('/', '__')}"
+        foreign[finding.moved_to] = foreign.pop(f"{finding.folder}/{finding.name}")
+    for path, content in (foreign | left).items():
+        with location.filesystem.open_input_stream(location.path("", path)) as stream:
+            assert stream.read() == content, path
+    again = examine(store)
+    assert (again.findings, again.remaining, again.beside) == ((), 0, ("README.md", "figures/"))
+    assert again.trials == 1
+
+
+def test_a_foreign_file_with_the_longest_of_names_is_put_aside_under_a_shorter_one(
+    store: Store, location: Location
+) -> None:
+    name = "ü" * 125 + ".txt"  # 254 bytes
+    Path(location.path("trials", name)).write_text("Dear")
+    (finding,) = examine(store, repair=True).findings
+    assert finding.moved_to
+    place = Path(store.location) / finding.moved_to
+    assert place.read_text() == "Dear"
+    told = json.loads(Path(f"{place}.reason.json").read_text())
+    assert told["file"] == f"trials/{name}"
+    assert examine(store).findings == ()
+
+
+def test_what_lies_behind_a_symbolic_link_is_somebody_elses(
+    store: Store, location: Location, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs" / "thesis.tex"
+    theirs.parent.mkdir()
+    theirs.write_text("Chapter 1")
+    os.utime(theirs, (1e9, 1e9))
+    for folder in ("trials", "tmp"):
+        os.symlink(theirs.parent, location.path(folder, "link"))
+    assert examine(store, repair=True).findings == ()
+    assert theirs.read_text() == "Chapter 1"
+
+
 def test_curves_of_other_trials_do_not_pass_for_these(
     store: Store, location: Location, publish: Publish
 ) -> None:

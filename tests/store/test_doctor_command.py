@@ -92,6 +92,26 @@ def test_damage_is_named_repaired_and_gone(
     assert (code, out) == (0, f"{store.location}: 2 files, 1 trial is whole.\n")
 
 
+def test_what_lies_beside_the_store_is_named_and_no_error(
+    explorer_command: Run, store: Store
+) -> None:
+    (Path(store.location) / "figures").mkdir()
+    (Path(store.location) / "a\x1b[2J\nb").write_text("")
+    for repair in ([], ["--repair"]):
+        code, out, _ = explorer_command("doctor", *repair)
+        assert code == 0
+        assert out.splitlines()[1:] == ["Not the store's own, left alone: a\\x1b[2J b, figures/."]
+
+
+def test_the_names_of_foreign_files_command_no_terminal(
+    explorer_command: Run, store: Store
+) -> None:
+    (Path(store.location) / "trials" / "\x1b[2J").write_text("")
+    code, out, _ = explorer_command("doctor")
+    assert code == 1
+    assert "  trials/\\x1b[2J: foreign: not a Parquet file\n" in out
+
+
 def test_no_store_is_bad_input(explorer_command: Run, store: Store) -> None:
     for folder in ("tmp", "curves", "plans", "trials"):
         (Path(store.location) / folder).rmdir()
