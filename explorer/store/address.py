@@ -88,7 +88,7 @@ def cause(error: BaseException, address: str) -> str:
     text = str(error)
     if "Cannot parse URI" in text:  # it goes on with the URI
         return "it is no valid URI: blanks, and / @ ? in a key or secret, are %20 %2F %40 %3F there"
-    if "libhdfs" in text or "libjvm" in text:
+    if renames_files(address) and re.search("libhdfs|libjvm", text):
         return (
             "Hadoop's libhdfs.so or Java is not found here: "
             "set HADOOP_HOME, JAVA_HOME and CLASSPATH=$(hadoop classpath --glob)"

@@ -79,7 +79,7 @@ def test_a_store_that_is_gone_does_not_come_back(
     for act in (lambda: publish(store, [1]), store.check_writable):
         with pytest.raises(EnvironmentFailure, match="cannot be written: No such file"):
             act()
-    with pytest.raises(EnvironmentFailure, match="cannot be read: .*No such file"):
+    with pytest.raises(EnvironmentFailure, match=r"cannot be read: .*No such file"):
         store.statuses()
     assert not place.exists()
     (place / "plans").mkdir(parents=True)  # as far as a first run came that was killed
