@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +40,8 @@ PRIVATE_CLUSTER = {
 #: Ray's sockets have paths of up to 107 bytes, some 65 of them below the folder we choose.
 _LONGEST_TEMP_PATH = 40
 _PREFIX = "explorer-"
+#: Ray's own folder in a private folder.
+RAY_FOLDER = "ray"
 #: Says which process a private folder belongs to.
 _OWNER = "owner.json"
 
@@ -68,6 +71,12 @@ def private_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def is_private(session_folder: str) -> bool:
+    """Whether a Ray with this session folder is the private one of a run, of any user's."""
+    parts = Path(session_folder).parts
+    return len(parts) > 2 and parts[-3].startswith(_PREFIX) and parts[-2] == RAY_FOLDER
+
+
 def _remove_abandoned(base: Path) -> None:
     """Delete the folders of drivers of this user's that were killed."""
     for folder in base.glob(f"{_PREFIX}*"):
@@ -79,6 +88,27 @@ def _remove_abandoned(base: Path) -> None:
             continue
         if isinstance(owner, dict) and has_ended(owner):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+#: One for all private Rays of this process, because Ray remembers it.
+_TOKEN = secrets.token_hex(32)
+
+
+@contextmanager
+def own_token() -> Iterator[None]:
+    """Start a private Ray inside this block, so that its token is its own.
+
+    Ray would write one to `~/.ray/auth_token`, and each later `ray start` of the user's would ask
+    for it. A mode or a token that the user has set is kept.
+    """
+    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+    before = {name: os.environ.get(name) for name in names}
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", _TOKEN)
+    try:
+        yield
+    finally:
+        _restore(before)
 
 
 @contextmanager
@@ -101,7 +131,12 @@ def clean_import_path(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(here)
-        if python_path is None:
-            os.environ.pop("PYTHONPATH", None)
+        _restore({"PYTHONPATH": python_path})
+
+
+def _restore(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ["PYTHONPATH"] = python_path
+            os.environ[name] = value

@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 import math
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import explorer
 from explorer import ray_environment
 from explorer.cores import available_cores
-from explorer.errors import EnvironmentFailure, InputError
+from explorer.errors import EnvironmentFailure
+from explorer.ray_address import Address, answering
 from explorer.ray_demand import Demand
 from explorer.ray_watch import watched
 from explorer.request import PackResources, check_address
@@ -30,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which the number of slots is taken to stay the same.
 LOOK_EVERY = 2.0
+#: Ray does not say that a token is missing.
+_TOKEN_HINT = "; if it asks for a token, set RAY_AUTH_MODE=token"
 
 
 class Session:
@@ -99,20 +100,20 @@ def session(
     check_address(address)
     owned = not ray.is_initialized()
     with _ray_logs_into_ours():
-        if owned and address is not None:
-            address = answering(address)
+        cluster = answering(address) if owned and address is not None else None
         try:
             if owned:
                 with _signals_kept():
-                    _connect(address, bytes_shared, folder)
+                    _connect(cluster, bytes_shared, folder)
             taken = _slots_taken_by_others(resources)
             demand = Demand(resources) if address else None
             opened = Session(lambda: max(0, _whole_slots(resources) - taken), folder, demand)
         except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as e:
             if owned:
                 ray.shutdown()
-            where = f"at {address}" if address else "on this machine"
-            raise EnvironmentFailure(f"Ray cannot be used {where}: {one_line(e)}.") from e
+            where = f"at the address {cluster}" if cluster else "on this machine"
+            hint = _TOKEN_HINT if cluster and isinstance(e, ConnectionError) else ""
+            raise EnvironmentFailure(f"Ray cannot be used {where}: {one_line(e)}{hint}.") from e
         except BaseException:
             if owned:
                 ray.shutdown()
@@ -121,16 +122,18 @@ def session(
             if opened.slots < 1:
                 raise EnvironmentFailure(resources.nothing_free())
             logger.info("Ray runs %d packs at a time", opened.slots)
-            with _head_watched(address, gone) if owned and gone else nullcontext():
+            with _head_watched(cluster, gone) if owned and gone else nullcontext():
                 yield opened
         finally:
             if owned:
                 ray.shutdown()
 
 
-def _head_watched(address: str | None, gone: Callable[[str], int]) -> AbstractContextManager[None]:
-    """Watch the head of a private cluster, or the address of another."""
-    if address is None:
+def _head_watched(
+    cluster: Address | None, gone: Callable[[str], int]
+) -> AbstractContextManager[None]:
+    """Watch the head of a private Ray, or the address of a cluster."""
+    if cluster is None:
         running = ray._private.worker._global_node.all_processes
         heads = [entry.process for name in ("gcs_server", "raylet") for entry in running[name]]
         told = "Ray's own processes were ended from outside; finished packs are kept."
@@ -139,16 +142,15 @@ def _head_watched(address: str | None, gone: Callable[[str], int]) -> AbstractCo
             lambda: gone(told),
             patience=1.0,
         )
-    host, port = address.rsplit(":", 1)
 
     def answers() -> bool:
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            cluster.answers()
         except OSError:
             return False
         return True
 
-    told = f"The Ray cluster at {address} is gone; finished packs are kept."
+    told = f"The Ray cluster at the address {cluster} is gone; finished packs are kept."
     return watched(answers, lambda: gone(told), patience=15.0, every=5.0)
 
 
@@ -191,40 +193,22 @@ def on_each_kind_of_node(
     return answers
 
 
-def answering(address: str) -> str:
-    """HOST:PORT of the cluster that is meant, once something answers there; Ray would wait long.
-
-    Raises:
-        InputError: an address that cannot work.
-        EnvironmentFailure: nothing answers.
-    """
-    try:
-        found = services.canonicalize_bootstrap_address_or_die(address)
-        host, port = found.rsplit(":", 1)
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except ValueError as error:
-        raise InputError(f"The address {address!r} must be `auto` or HOST:PORT.") from error
-    except (OSError, ConnectionError) as error:
-        raise EnvironmentFailure(
-            f"No Ray cluster answers at the address {address!r}: {one_line(error)}."
-        ) from error
-    return str(found)
-
-
-def _connect(address: str | None, bytes_shared: int, folder: Path) -> None:
+def _connect(address: Address | None, bytes_shared: int, folder: Path) -> None:
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
     with ray_environment.clean_import_path(folder):
         if address is not None:
-            ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **common)
+            modules = {"py_modules": _our_packages()}
+            ray.init(address=address.found, runtime_env=modules, **common)
             return
-        ray.init(
-            address="local",  # not what RAY_ADDRESS names
-            num_cpus=available_cores(),
-            include_dashboard=False,
-            object_store_memory=max(128 * 2**20, 3 * bytes_shared),
-            _temp_dir=str(folder / "ray"),
-            **common,
-        )
+        with ray_environment.own_token():
+            ray.init(
+                address="local",  # not what RAY_ADDRESS names
+                num_cpus=available_cores(),
+                include_dashboard=False,
+                object_store_memory=max(128 * 2**20, 3 * bytes_shared),
+                _temp_dir=str(folder / ray_environment.RAY_FOLDER),
+                **common,
+            )
 
 
 @contextmanager
@@ -304,8 +288,17 @@ def _ray_logs_into_ours() -> Iterator[None]:
     kept, level, propagate = theirs.handlers[:], theirs.level, theirs.propagate
     theirs.handlers[:], theirs.propagate = [_Forward()], False
     theirs.setLevel(logging.WARNING)
+
+    def tell(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
+        for text in data["lines"]:
+            theirs.warning("%s", text)
+
+    # What a cluster says of lost nodes Ray prints to stdout, and no setting keeps it from that.
+    printing = getattr(ray._private.worker, "print_to_stdstream", None)
+    ray._private.worker.print_to_stdstream = tell
     try:
         yield
     finally:
+        ray._private.worker.print_to_stdstream = printing
         theirs.handlers[:], theirs.propagate = kept, propagate
         theirs.setLevel(level)

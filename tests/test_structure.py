@@ -30,8 +30,8 @@ def importers(folder: str, *prefixes: str) -> set[str]:
     }
 
 
-def test_only_one_file_knows_ray_tune_and_two_more_ray():
-    others = {"explorer/ray_session.py", "explorer/ray_demand.py"}
+def test_only_one_file_knows_ray_tune_and_three_more_ray():
+    others = {f"explorer/ray_{name}.py" for name in ("session", "address", "demand")}
     assert importers("explorer", "ray") == {"explorer/tuning.py", *others}
     assert importers("explorer", "ray.tune") == {"explorer/tuning.py"}
 

@@ -19,6 +19,8 @@ def ray_folder() -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**ray_environment.SETTINGS, **ray_environment.PRIVATE_CLUSTER}.items():
             patch.setenv(name, value)
+        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+            patch.delenv(name, raising=False)
         from explorer import ray_session
 
         patch.setattr(ray_session, "available_cores", lambda: 2)

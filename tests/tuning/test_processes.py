@@ -177,7 +177,8 @@ def test_from_a_folder_of_namesakes_with_sockets_on_loopback(tmp_path, noted_spa
     for name in NAMESAKES:
         (folder / f"{name}.py").write_text("raise RuntimeError('a namesake was imported')\n")
     space, notes = noted_space(sleep=1.0, seeds=4)
-    run = start(RUN, space, tmp_path / "store", '{"pack_size": 1}', cwd=folder)
+    options = '{"pack_size": 1}'
+    run = start(RUN, space, tmp_path / "store", options, cwd=folder, HOME=str(tmp_path / "home"))
     wait_for(notes.exists)
     addresses = run.listening()
     code, out, err = run.wait()
@@ -191,6 +192,7 @@ def test_from_a_folder_of_namesakes_with_sockets_on_loopback(tmp_path, noted_spa
         assert files == ours
         assert cwd == str(folder)
     assert {path.stem for path in folder.iterdir()} == set(NAMESAKES)  # nothing was left there
+    assert not (tmp_path / "home" / ".ray").exists()  # no token that a later Ray would ask for
     wait_for(lambda: not run.family())
 
     began = time.monotonic()

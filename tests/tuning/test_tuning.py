@@ -275,30 +275,6 @@ def test_the_telling_line_of_a_failure(account, line):
     assert summarized(account) == line
 
 
-def test_ray_client_is_refused(tmp_path):
-    from explorer import ray_session
-
-    with (
-        pytest.raises(InputError, match=r"ray://host:10001.*ray job submit"),
-        ray_session.session("ray://host:10001", PackResources(), bytes_shared=0, folder=tmp_path),
-    ):
-        pass
-
-
-@pytest.mark.parametrize(
-    ("address", "kind", "text"),
-    [
-        ("127.0.0.1:1", EnvironmentFailure, "No Ray cluster answers at the address '127.0.0.1:1'"),
-        ("nonsense", InputError, "The address 'nonsense' must be `auto` or HOST:PORT"),
-    ],
-)
-def test_a_cluster_that_is_not_there_is_said_at_once(address, kind, text):
-    from explorer import ray_session
-
-    with pytest.raises(kind, match=text):
-        ray_session.answering(address)
-
-
 @pytest.mark.parametrize(
     ("resources", "text"),
     [
