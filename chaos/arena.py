@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from chaos.outcome import Finding
 from chaos.processes import Ended, Started, explorer
 
 #: No user should see these.
-_UGLY = ("Traceback (most recent call last)", "--- Logging error ---")
+_UGLY = ("Traceback (most recent call last)", "--- Logging error ---", "(raylet)")
 
 
 class Arena:
@@ -57,11 +57,16 @@ class Arena:
         return process
 
     def run(
-        self, space: Path, store: str | Path, *options: object, environment: Mapping[str, str] = {}
+        self,
+        space: Path,
+        store: str | Path,
+        *options: object,
+        environment: Mapping[str, str] = {},
+        within: Sequence[str] = (),
     ) -> Started:
-        """Start `explorer run SPACE --store STORE --json ...`."""
+        """Start `explorer run SPACE --store STORE --json ...`, behind another command's words."""
         command = explorer("run", space, "--store", store, "--json", *options)
-        return self.start(command, environment)
+        return self.start([*within, *command], environment)
 
     def expect(
         self,
@@ -86,7 +91,7 @@ class Arena:
             if ugly in ended.err:
                 number = ended.err.index(ugly)
                 shown = " | ".join([*ended.err[number:].strip().splitlines()[:2], tail])
-                finding.problems.append(f"{what} showed a traceback: {shown}")
+                finding.problems.append(f"{what} showed a traceback or Ray's words: {shown}")
         return len(finding.problems) == before
 
 
