@@ -147,6 +147,34 @@ def test_the_token_of_a_private_ray_is_its_own():
         assert (done.returncode, "InvalidAuthToken" in done.stderr) == (code, code == 1)
 
 
+def test_a_cluster_that_asks_for_a_token_is_told_of(tmp_path):
+    import ray
+
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from explorer import ray_session\n"
+        "from explorer.request import PackResources\n"
+        "folder = Path(sys.argv[2])\n"
+        "with ray_session.session(sys.argv[1], PackResources(), bytes_shared=0, folder=folder):\n"
+        "    pass\n"
+    )
+    port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
+    variables = {"RAY_AUTH_MODE": "disabled", "RAY_NUM_REDIS_GET_RETRIES": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, f"localhost:{port}", str(tmp_path)],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == (
+        f"explorer.errors.EnvironmentFailure: Ray cannot be used at the address 'localhost:{port}' "
+        f"(127.0.0.1:{port}): ConnectionError: Failed to connect to Ray cluster at "
+        f"127.0.0.1:{port}; if it asks for a token, set RAY_AUTH_MODE=token."
+    )
+
+
 def test_what_ray_says_of_its_nodes_goes_into_the_log(capfd):
     """Ray prints it to stdout, where `--json` has its place: some 45 lines for a node."""
     import ray
