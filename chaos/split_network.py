@@ -91,7 +91,10 @@ class _Split:
         self._finding.notes.append(f"a driver that was cut off ended after {seconds:.0f} s")
 
     def lose_node(self) -> None:
-        """Then a node is cut off while another run goes on: it trains on, unheard."""
+        """Then a node is cut off while another run goes on.
+
+        Its worker ends the stride that it is in, and may publish: nobody hears of it.
+        """
         store = self._arena.folder / "b"
         process = self._run(store, _HEAD)
         self._await_more(process, store)
