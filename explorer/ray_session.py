@@ -294,11 +294,14 @@ def _ray_logs_into_ours() -> Iterator[None]:
             theirs.warning("%s", text)
 
     # What a cluster says of lost nodes Ray prints to stdout, and no setting keeps it from that.
-    printing = getattr(ray._private.worker, "print_to_stdstream", None)
-    ray._private.worker.print_to_stdstream = tell
+    printer = "print_to_stdstream"
+    printing = getattr(ray._private.worker, printer, None)
+    if printing is not None:  # Ray's own name, which a later version may change
+        setattr(ray._private.worker, printer, tell)
     try:
         yield
     finally:
-        ray._private.worker.print_to_stdstream = printing
+        if printing is not None:
+            setattr(ray._private.worker, printer, printing)
         theirs.handlers[:], theirs.propagate = kept, propagate
         theirs.setLevel(level)
