@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at random moments; the same command goes on each time.
+"""Ctrl-C, SIGTERM and SIGHUP at random moments; the same command goes on each time.
 
 A terminal sends its signal to the whole process group, and so do `timeout` and batch systems.
 """
@@ -20,7 +20,7 @@ _SLOW = 30.0
 
 
 def run(arena: Arena) -> Finding:
-    """Interrupt runs by either signal, to the process or its group, until enough were heard."""
+    """Interrupt runs by one of the signals, to the process or its group, until enough were heard."""
     finding = Finding()
     sweep = sweeps.grid(arena.folder) if arena.full else sweeps.grid(arena.folder, steps=400)
     wanted = 20 if arena.full else 2
@@ -33,7 +33,7 @@ def run(arena: Arena) -> Finding:
         while process.running and time.monotonic() < process.began + moment:
             time.sleep(0.02)
         if process.running:
-            number = arena.chance.choice([signal.SIGINT, signal.SIGTERM])
+            number = arena.chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
             group = arena.chance.random() < 0.5
             process.interrupt(number, group=group)
             sent = time.monotonic()
@@ -69,4 +69,4 @@ def run(arena: Arena) -> Finding:
     return finding
 
 
-SCENARIO = Scenario("interrupted", "Ctrl-C and SIGTERM at random moments", run)
+SCENARIO = Scenario("interrupted", "Ctrl-C, SIGTERM and SIGHUP at random moments", run)

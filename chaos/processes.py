@@ -178,14 +178,8 @@ def _trains(pid: int) -> bool:
 
 
 def explorer(*arguments: object) -> list[str]:
-    """The command line `explorer ...` of this tree, as it is installed."""
-    script = Path(sys.executable).with_name("explorer")
-    program = (
-        [str(script)]
-        if script.exists()
-        else [sys.executable, "-P", "-c", "from explorer.cli import main; main()"]
-    )
-    return [*program, *map(str, arguments)]
+    """The command line `explorer ...` of this tree."""
+    return [sys.executable, "-P", "-m", "explorer", *map(str, arguments)]
 
 
 def python(code: str, *arguments: object) -> list[str]:
