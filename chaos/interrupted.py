@@ -20,7 +20,7 @@ _SLOW = 30.0
 
 
 def run(arena: Arena) -> Finding:
-    """Interrupt runs by one of the signals, to the process or its group, until enough were heard."""
+    """Interrupt runs, by signals to the process or its group, until enough were heard."""
     finding = Finding()
     sweep = sweeps.grid(arena.folder) if arena.full else sweeps.grid(arena.folder, steps=400)
     wanted = 20 if arena.full else 2
