@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -105,9 +106,8 @@ def session(
             if owned:
                 with _signals_kept():
                     _connect(cluster, bytes_shared, folder)
-            taken = _slots_taken_by_others(resources)
             demand = Demand(resources) if address else None
-            opened = Session(lambda: max(0, _whole_slots(resources) - taken), folder, demand)
+            opened = Session(_Slots(resources), folder, demand)
         except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as e:
             if owned:
                 ray.shutdown()
@@ -240,6 +240,33 @@ def _our_packages() -> list[str]:
         for name in ("explorer", "analysis", "searchspaces")
         if (root / name).is_dir()
     ]
+
+
+class _Slots:
+    """Counts the packs that fit on the living nodes, less those that others leave no room for.
+
+    Others that end make room: so does a driver that was killed just before this run began, whose
+    workers live on for some seconds.
+    """
+
+    def __init__(self, resources: PackResources) -> None:
+        self._resources = resources
+        self._others = _slots_taken_by_others(resources)
+        self._seen = deque([self._others], maxlen=2)  # Ray's numbers are up to a second old
+
+    def __call__(self) -> int:
+        whole = _whole_slots(self._resources)
+        if self._others:
+            # Workers of ours that are being started count as others': never too few.
+            used = whole - _free_slots(self._resources)
+            self._seen.append(max(0, used - _own_workers()))
+            self._others = min(self._others, max(self._seen))
+        return max(0, whole - self._others)
+
+
+def _own_workers() -> int:
+    job = ray._private.worker.global_worker.current_job_id
+    return len(ray._private.state.actors(job_id=job, actor_state_name="ALIVE"))
 
 
 def _whole_slots(resources: PackResources) -> int:

@@ -12,6 +12,22 @@ from explorer.space import load_space
 from explorer.space_file import LoadedSpace
 from explorer.store import Store
 
+#: Ray's own doing, not ours: unclosed pipes of processes it started, its deprecated calls.
+RAY_WARNINGS = (
+    "ignore:::ray",
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "ray_folder" in getattr(item, "fixturenames", ()):
+            for warning in RAY_WARNINGS:
+                item.add_marker(pytest.mark.filterwarnings(warning))
+
 
 @pytest.fixture(scope="session")
 def ray_folder() -> Iterator[Path]:

@@ -14,15 +14,7 @@ from explorer import ray_environment
 from explorer.errors import EnvironmentFailure, InputError
 from explorer.request import PackResources
 
-# Ray's own doing, not ours: unclosed pipes of processes it started, its deprecated calls.
-pytestmark = [
-    pytest.mark.usefixtures("ray_folder"),
-    pytest.mark.filterwarnings("ignore:::ray"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-]
+pytestmark = pytest.mark.usefixtures("ray_folder")
 
 
 @pytest.fixture

@@ -22,15 +22,7 @@ from explorer.strategies import GridStrategy
 from explorer.training import train_pack
 from explorer.worker_checks import DriverMark, driver_mark
 
-# Ray's own doing, not ours: unclosed pipes of processes it started, its deprecated calls.
-pytestmark = [
-    pytest.mark.usefixtures("ray_folder"),
-    pytest.mark.filterwarnings("ignore:::ray"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-]
+pytestmark = pytest.mark.usefixtures("ray_folder")
 
 #: Notes its worker's process id, so that the test can kill it.
 NOTED = """

@@ -19,15 +19,7 @@ from explorer.run import run_study
 from explorer.strategies import GridStrategy
 from explorer.training import train_pack
 
-# Ray's own doing, not ours: unclosed pipes of processes it started, its deprecated calls.
-pytestmark = [
-    pytest.mark.usefixtures("ray_folder"),
-    pytest.mark.filterwarnings("ignore:::ray"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-]
+pytestmark = pytest.mark.usefixtures("ray_folder")
 
 # A user's model that leaves a line in a file each time it is built in a worker.
 NOTING_MODEL = """
