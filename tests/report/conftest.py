@@ -19,6 +19,7 @@ from analysis.provenance import Provenance
 from analysis.report import Study, write_report
 from analysis.report.contents import Contents, contents
 from analysis.report.page import write_page
+from analysis.report.summary import Summary, summarize
 from analysis.scaling import ScalingReport, fit_scaling
 from explorer.errors import InputError
 from explorer.trial import Configuration
@@ -204,9 +205,37 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def demo_made(demo: Study) -> Contents:
+def demo_tested(demo: Study) -> Study:
+    return _tested(demo)
+
+
+@pytest.fixture(scope="session")
+def demo_made(demo_tested: Study) -> Contents:
     """All that the demo's page says."""
-    return contents(_tested(demo))
+    return contents(demo_tested)
+
+
+@pytest.fixture(scope="session")
+def summary(demo_tested: Study) -> Summary:
+    """The first part of the demo's page."""
+    return summarize(demo_tested.landscape, demo_tested.scaling, demo_tested.correlations)
+
+
+@pytest.fixture(scope="session")
+def six_groups(demo: Study) -> tuple[Landscape, ScalingReport]:
+    """The demo's law in six groups that differ in their model; each is a little worse."""
+    law, trials = demo.scaling.laws[0], demo.landscape.trials
+    laws, parts = [], []
+    for i in range(6):
+        peaks = tuple(replace(p, accuracy_opt=p.accuracy_opt - 0.01 * i) for p in law.peaks)
+        slope = law.exponents["learning_rate"]
+        slope = replace(slope, estimate=slope.estimate - 0.01 * i)
+        exponents = {**law.exponents, "learning_rate": slope}
+        group = replace(law.group, model=f"net-{i}")
+        laws.append(replace(law, group=group, peaks=peaks, exponents=exponents))
+        parts.append(trials.assign(model=f"net-{i}"))
+    landscape = Landscape.from_frame(pd.concat(parts, ignore_index=True), "here")
+    return landscape, replace(demo.scaling, laws=tuple(laws))
 
 
 @pytest.fixture(scope="session")
