@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import vl_convert
 
 from analysis.claims import judge
 from analysis.correlation import correlations
@@ -123,6 +124,22 @@ def grid(study_of: Callable[..., Study]) -> Study:
         n_seeds=3,
     )
     return study_of(plant(law, seed=2).landscape.trials)
+
+
+@pytest.fixture(scope="session")
+def to_svg() -> Callable[..., str]:
+    """A panel's SVG, 600 pixels wide unless told, with parameters set."""
+
+    def make(panel: Any, width: int = 600, **chosen: Any) -> str:
+        spec = panel.to_dict(validate=False)
+        for param in spec["params"]:
+            if param["name"] in chosen:
+                param["value"] = chosen.pop(param["name"])
+        assert not chosen
+        spec["width"] = width
+        return vl_convert.vegalite_to_svg(spec)
+
+    return make
 
 
 @pytest.fixture
