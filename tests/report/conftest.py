@@ -227,6 +227,11 @@ def demo_tested(demo: Study) -> Study:
 
 
 @pytest.fixture(scope="session")
+def grid_tested(grid: Study) -> Study:
+    return _tested(grid)
+
+
+@pytest.fixture(scope="session")
 def demo_made(demo_tested: Study) -> Contents:
     """All that the demo's page says."""
     return contents(demo_tested)

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-import vl_convert
 
 from analysis.charts.collapse_chart import MOST_CELLS, collapse, collapse_panels, thinning_note
 from analysis.charts.collapse_data import collapse_info
@@ -20,17 +19,6 @@ def demo_info(demo):
 @pytest.fixture(scope="module")
 def grid_info(grid):
     return collapse_info(grid.scaling.laws[0])
-
-
-def drawn(panel, **chosen) -> str:
-    """A panel's SVG, 600 pixels wide, with parameters set."""
-    spec = panel.to_dict(validate=False)
-    for param in spec["params"]:
-        if param["name"] in chosen:
-            param["value"] = chosen.pop(param["name"])
-    assert not chosen
-    spec["width"] = 600
-    return vl_convert.vegalite_to_svg(spec)
 
 
 def count(svg: str, role: str) -> int:
@@ -113,11 +101,11 @@ def test_a_worse_variable_than_the_mean_is_not_said_to_explain(demo):
 
 
 @pytest.mark.parametrize("range_", ["trained cells", "all cells"])
-def test_every_panel_draws_every_cell_and_joins_each_condition(grid, grid_info, range_):
+def test_every_panel_draws_every_cell_and_joins_each_condition(grid, grid_info, range_, to_svg):
     panels = collapse_panels(grid_info)
     assert len(panels) == 3
     for panel in panels:
-        svg = drawn(panel, shown_relative=range_)
+        svg = to_svg(panel, shown_relative=range_)
         assert count(svg, "point") == len(grid_info.cells)
         assert count(svg, "line mark") == len(grid.scaling.laws[0].peaks)
 
@@ -159,11 +147,11 @@ def test_colour_and_shape_tell_the_varied_axes(make_peak, demo, momenta, sizes, 
     assert {p["shape"]["field"] for p in points} == {shape}
 
 
-def test_more_conditions_than_colours_get_a_ramp_and_are_thinned_evenly(make_peak, demo):
+def test_more_conditions_than_colours_get_a_ramp_and_are_thinned_evenly(make_peak, demo, to_svg):
     law = with_peaks(demo.scaling.laws[0], many(make_peak, 600))
     info = collapse_info(law)
     panel = collapse_panels(info)[0]
-    drawn_points = count(drawn(panel), "point")
+    drawn_points = count(to_svg(panel), "point")
     assert 0.9 * MOST_CELLS < drawn_points <= MOST_CELLS
     assert len(info.cells) == len(info.table().rows) == 1800
     assert f"{drawn_points:,} cells of" in thinning_note(info)
@@ -176,14 +164,14 @@ def test_nothing_is_thinned_where_there_is_room(grid_info):
     assert thinning_note(grid_info) == ""
 
 
-def test_bars_stand_on_cells_with_a_known_error_alone(make_peak, demo):
+def test_bars_stand_on_cells_with_a_known_error_alone(make_peak, demo, to_svg):
     info = collapse_info(with_peaks(demo.scaling.laws[0], [make_peak(0.1, 8.0)]))
     assert [c.relative_error is None for c in info.cells] == [False, False, True]
     # Two bars and the line of the condition's best.
-    assert count(drawn(collapse_panels(info)[0]), "rule mark") == 2 + 1
+    assert count(to_svg(collapse_panels(info)[0]), "rule mark") == 2 + 1
 
 
-def test_of_single_seeds_no_error_is_drawn_or_tabled(study_of, demo_trials):
+def test_of_single_seeds_no_error_is_drawn_or_tabled(study_of, demo_trials, to_svg):
     """The noise of single seeds is assumed by the analysis, not measured."""
     (law,) = study_of(demo_trials[demo_trials["seed"] == 0]).scaling.laws
     assert any(c.standard_error > 0 for p in law.peaks for c in p.cells)
@@ -192,7 +180,7 @@ def test_of_single_seeds_no_error_is_drawn_or_tabled(study_of, demo_trials):
     table = info.table()
     for name in ("standard error", "relative standard error"):
         assert {row[table.columns.index(name)] for row in table.rows} == {None}
-    assert count(drawn(collapse_panels(info)[0]), "rule mark") == 1
+    assert count(to_svg(collapse_panels(info)[0]), "rule mark") == 1
     assert any(n.startswith("No cell has a measured standard error:") for n in info.notes)
 
 
