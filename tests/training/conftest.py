@@ -63,3 +63,33 @@ def configure():
         return Configuration(**(usual | given))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def uneven_pack():
+    """Members that end apart, one that diverges at a check and one at an evaluation."""
+
+    def build(n=6, **given):
+        usual = {"dataset": "blobs", "train_size": 60, "batch_size": 16, "budget": "steps"}
+        return [
+            Configuration(
+                **{
+                    **usual,
+                    "learning_rate": [0.05, 0.2, 0.1, 1e30, 0.4, 1e30][k % 6],
+                    "momentum": [0.9, 0.0, 0.5][k % 3],
+                    "weight_decay": [0.0, 0.01][k % 2],
+                    "clip_norm": 1.0 if clip else None,
+                    "final_decay": [0.0, 0.4, 1.0][k % 3],
+                    "budget_value": [70, 30, 45, 1000, 67, 20][k % 6],
+                    "evaluations": 3,
+                    "seed": k,
+                    **rest,
+                }
+            )
+            for k in range(n)
+            for clip, rest in [
+                (given.get("clip", False), {a: b for a, b in given.items() if a != "clip"})
+            ]
+        ]
+
+    return build

@@ -14,12 +14,7 @@ from explorer.models import build_model
 from explorer.models.modules import OneByOne, Vmapped
 from explorer.training import PackTrainer, train_pack
 from explorer.training.loop import CHECK_EVERY
-from explorer.training.state_file import (
-    StateError,
-    UnkeepableStateError,
-    read_state,
-    state_bytes,
-)
+from explorer.training.state_file import read_state, state_bytes
 from explorer.trial import SAMPLINGS, Configuration
 
 
@@ -109,31 +104,6 @@ MODELS = {
 }
 
 
-def uneven_pack(n=6, **given):
-    """Members that end apart, one that diverges at a check and one at an evaluation."""
-    usual = {"dataset": "blobs", "train_size": 60, "batch_size": 16, "budget": "steps"}
-    return [
-        Configuration(
-            **{
-                **usual,
-                "learning_rate": [0.05, 0.2, 0.1, 1e30, 0.4, 1e30][k % 6],
-                "momentum": [0.9, 0.0, 0.5][k % 3],
-                "weight_decay": [0.0, 0.01][k % 2],
-                "clip_norm": 1.0 if clip else None,
-                "final_decay": [0.0, 0.4, 1.0][k % 3],
-                "budget_value": [70, 30, 45, 1000, 67, 20][k % 6],
-                "evaluations": 3,
-                "seed": k,
-                **rest,
-            }
-        )
-        for k in range(n)
-        for clip, rest in [
-            (given.get("clip", False), {a: b for a, b in given.items() if a != "clip"})
-        ]
-    ]
-
-
 def outcome(result):
     """All of a result but its timing; floats as their bits."""
     curve = [
@@ -168,7 +138,7 @@ def interrupted(members, dataset, every, tmp_path, **options):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_interruptions_move_no_bit(model, tmp_path, request):
+def test_interruptions_move_no_bit(model, tmp_path, request, uneven_pack):
     data, factory = MODELS[model]
     dataset = request.getfixturevalue(data)
     members = uneven_pack(model=model)
@@ -191,14 +161,14 @@ def test_interruptions_move_no_bit(model, tmp_path, request):
     ],
     ids=str,
 )
-def test_at_every_single_action(given, vectors, tmp_path):
+def test_at_every_single_action(given, vectors, tmp_path, uneven_pack):
     members = uneven_pack(model="mlp-8", **given)
     expected = undisturbed(members, vectors)
     for every in (1, 5):
         assert interrupted(members, vectors, every, tmp_path) == expected
 
 
-def test_members_leave_and_diverge_before_and_after_a_state(vectors):
+def test_members_leave_and_diverge_before_and_after_a_state(vectors, uneven_pack):
     """States of every moment of one training: each goes on to the same end."""
     members = uneven_pack(model="mlp-8")
     expected = undisturbed(members, vectors)
@@ -220,7 +190,7 @@ def test_members_leave_and_diverge_before_and_after_a_state(vectors):
         assert resumed.member_steps_done == resumed.member_steps_total
 
 
-def test_a_state_is_not_moved_by_the_training_that_goes_on(vectors):
+def test_a_state_is_not_moved_by_the_training_that_goes_on(vectors, uneven_pack):
     members = uneven_pack(model="batch_normalized")
     trainer = PackTrainer(members, vectors, model_factory=batch_normalized)
     for _ in range(10):
@@ -235,7 +205,7 @@ def test_a_state_is_not_moved_by_the_training_that_goes_on(vectors):
     assert outcomes(resumed.take_results()) == outcomes(trainer.take_results())
 
 
-def test_double_precision(vectors, tmp_path):
+def test_double_precision(vectors, tmp_path, uneven_pack):
     for model, factory in (("mlp-8", None), ("stateful", stateful)):
         members = uneven_pack(model=model)
         options = {"dtype": torch.float64, "model_factory": factory}
@@ -257,7 +227,7 @@ def test_families_are_what_this_file_takes_them_for():
     }
 
 
-def test_a_fresh_process_goes_on_with_the_same_bits(vectors, images, tmp_path):
+def test_a_fresh_process_goes_on_with_the_same_bits(vectors, images, tmp_path, uneven_pack):
     """Three processes in turn, each a part of every family's training."""
     data = {"vectors": vectors, "images": images}
     for name in data:
@@ -271,6 +241,7 @@ def test_a_fresh_process_goes_on_with_the_same_bits(vectors, images, tmp_path):
         for _ in range(20):
             trainer.advance(0)
         (tmp_path / f"{model}.pt").write_bytes(state_bytes(trainer.state()))
+        (tmp_path / f"{model}.json").write_text(json.dumps([c.as_dict() for c in members]))
     for actions in (17, None):
         code = (
             "import importlib.util, sys\n"
@@ -292,7 +263,8 @@ def go_on(folder, actions):
     for model, (name, factory) in MODELS.items():
         with np.load(folder / f"{name}.npz") as arrays:
             dataset = Dataset.from_arrays(name, **arrays)
-        members, path = uneven_pack(model=model), folder / f"{model}.pt"
+        path = folder / f"{model}.pt"
+        members = [Configuration(**c) for c in json.loads(path.with_suffix(".json").read_text())]
         trainer = PackTrainer.resumed(members, dataset, read_state(path), model_factory=factory)
         assert not trainer.finished
         for _ in range(actions or 0):
@@ -302,128 +274,6 @@ def go_on(folder, actions):
         path.write_bytes(state_bytes(trainer.state()))
         found[model] = outcomes(trainer.take_results())
     (folder / "outcomes.json").write_text(json.dumps(found))
-
-
-@pytest.fixture
-def begun(vectors):
-    """A pack some steps on its way, and its state."""
-    members = uneven_pack(model="mlp-8")
-    trainer = PackTrainer(members, vectors)
-    for _ in range(12):
-        trainer.advance(0)
-    return members, trainer.state()
-
-
-def test_a_state_of_another_pack_is_refused(begun, vectors, images):
-    members, state = begun
-    others = {
-        "trials": [
-            members[:-1],
-            members[::-1],
-            uneven_pack(model="mlp-9"),
-            uneven_pack(model="mlp-8", batch_size=15),
-        ],
-        "dataset": [members],
-        "dtype": [members],
-        "model": [members],
-    }
-    for reason, packs in others.items():
-        data = images if reason == "dataset" else vectors
-        options = {
-            "dtype": {"dtype": torch.float64},
-            "model": {"model_factory": layer_normalized},
-        }.get(reason, {})
-        for pack in packs:
-            with pytest.raises(StateError, match=f"of another pack: its {reason} is"):
-                PackTrainer.resumed(pack, data, state, **options)
-    with pytest.raises(StateError, match="its torch is 0"):
-        PackTrainer.resumed(members, vectors, {**state, "torch": "0"})
-    with pytest.raises(StateError, match="its device is cuda"):
-        PackTrainer.resumed(members, vectors, {**state, "device": "cuda"})
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda s: s.pop("step"),
-        lambda s: s.update(step="12"),
-        lambda s: s.update(members=[0, 1, 2, 3, 4, 17]),
-        lambda s: s.update(members=[0, 1, 2]),
-        lambda s: s.update(members=[[0]]),
-        lambda s: s.update(awaiting=[6]),
-        lambda s: s.update(evaluations=[]),
-        lambda s: s["evaluations"].__setitem__(0, [[1, 2.0]]),
-        lambda s: s.update(finished=[[9, "completed", 1, 0.1, []]]),
-        lambda s: s["parameters"].pop(),
-        lambda s: s["parameters"].__setitem__(0, s["parameters"][0][:, :4]),
-        lambda s: s["parameters"].__setitem__(0, s["parameters"][0].double()),
-        lambda s: s["parameters"].__setitem__(0, None),
-        lambda s: s["optimizer"].update(momentum=[]),
-        lambda s: s["batches"]["generators"].__setitem__(0, torch.zeros(7, dtype=torch.uint8)),
-        lambda s: s["batches"]["generators"][0].fill_(255),
-        lambda s: s.update(held_by_model=None),
-    ],
-)
-def test_a_damaged_state_is_refused(damage, begun, vectors):
-    members, state = begun
-    damage(state)
-    with pytest.raises(StateError, match="damaged"):
-        PackTrainer.resumed(members, vectors, state)
-
-
-def test_no_dictionary_at_all(begun, vectors):
-    members, _ = begun
-    for nothing in ({}, [], None):
-        with pytest.raises(StateError, match="damaged"):
-            PackTrainer.resumed(members, vectors, nothing)
-
-
-class Counting(nn.Module):
-    """Holds an object of a type of its own, which training changes or leaves alone."""
-
-    class Counter:
-        count = 0
-
-    def __init__(self, n_classes, changes):
-        super().__init__()
-        self.layer = nn.Linear(40, n_classes)
-        self.dropout = nn.Dropout(0.1)
-        self.counter = slice(0, 0)
-        self.changes = changes
-
-    def forward(self, x):
-        if self.changes == "object":
-            self.counter = slice(0, self.counter.stop + 1)
-        if self.changes == "function":
-            self.counter = torch.tanh
-        if self.changes == "layers":
-            self.add_module(f"another{len(list(self.children()))}", nn.ReLU())
-        return self.layer(self.dropout(x))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ("nothing", None),
-        ("object", "Counting .* its attribute 'counter', which holds slice"),
-        ("function", "its attribute 'counter', which holds builtin_function"),
-        ("layers", "its layers"),
-    ],
-)
-def test_what_cannot_be_kept_is_said(changes, message, vectors, configure):
-    def counting(input_shape, n_classes):
-        return Counting(n_classes, changes)
-
-    members = [configure(model="counting", budget_value=20, seed=k) for k in range(2)]
-    trainer = PackTrainer(members, vectors, model_factory=counting)
-    trainer.advance(0)
-    if message is None:
-        trainer = PackTrainer.resumed(members, vectors, trainer.state(), model_factory=counting)
-    else:
-        with pytest.raises(UnkeepableStateError, match=message):
-            trainer.state()
-    trainer.advance()  # goes on all the same
-    assert [r.status for r in trainer.take_results()] == ["completed"] * 2
 
 
 def test_the_size_of_a_state(vectors, configure):
