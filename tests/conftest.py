@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline an example: a busy machine is not a fault of the program.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 #: Folders whose tests start Ray or processes of their own: they take turns, and begin first.
 PROCESSES = ("tuning", "run", "chaos", "cli", "benchmarks")
