@@ -144,7 +144,7 @@ def check_ranges(trials: pd.DataFrame) -> None:
         assert (np.isfinite(numbers) & (numbers >= 0)).all()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_malformed_csv_is_read_in_range_or_refused_in_one_sentence(tmp_path, seed):
     rng = np.random.default_rng(seed)
     path = tmp_path / "theirs.csv"

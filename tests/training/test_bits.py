@@ -78,7 +78,7 @@ def mixed_pack(configure, n, batch_size, **options):
             weight_decay=[0.0, 0.01][k % 2],
             clip_norm=[None, 1.0][(k // 2) % 2],
             final_decay=[0.0, 0.3][(k // 3) % 2],
-            budget_value=[20, 40, 130][k % 3],
+            budget_value=[20, 40, 70][k % 3],
             evaluations=2,
             seed=k,
             **options,
