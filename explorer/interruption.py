@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: A terminal that goes away, unless the user said by `nohup` that it may; Windows has none.
-_HANGUP = getattr(signal, "SIGHUP", None)
+HANGUP = getattr(signal, "SIGHUP", None)
 
 
 class Interruption:
@@ -39,8 +39,8 @@ class Interruption:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 self._previous[number] = signal.getsignal(number)
-            if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
-                self._previous[_HANGUP] = signal.getsignal(_HANGUP)
+            if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:
+                self._previous[HANGUP] = signal.getsignal(HANGUP)
             self.take_signals()
         return self
 
@@ -70,8 +70,20 @@ class Interruption:
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         first, self.requested = not self.requested, True
+        if number == HANGUP:
+            _hush()
         if not self._deferred:
             raise KeyboardInterrupt
         if first:
-            with contextlib.suppress(OSError):  # the terminal may be what went away
-                self._notice()
+            self._notice()
+
+
+def _hush() -> None:
+    """Let what is printed to a terminal that went away go nowhere; it would raise OSError."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)

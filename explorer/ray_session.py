@@ -20,6 +20,7 @@ import explorer
 from explorer import ray_environment
 from explorer.cores import available_cores
 from explorer.errors import EnvironmentFailure
+from explorer.interruption import HANGUP
 from explorer.ray_address import Address, answering
 from explorer.ray_demand import Demand
 from explorer.ray_watch import watched
@@ -215,12 +216,16 @@ def _connect(address: Address | None, bytes_shared: int, folder: Path) -> None:
 def _signals_kept() -> Iterator[None]:
     """Our handlers again after Ray has set its own, and a SIGTERM meanwhile as the user's wish.
 
+    What Ray starts inside inherits that it hears no SIGHUP, as Ray lets it hear no Ctrl-C: a
+    terminal that goes away would end the workers before they have published what is finished.
+
     Raises:
         KeyboardInterrupt: Ray's handler ended the process for it.
     """
     ours: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = None if HANGUP is None else signal.pthread_sigmask(signal.SIG_BLOCK, {HANGUP})
     try:
         yield
     except SystemExit as ended:
@@ -230,6 +235,8 @@ def _signals_kept() -> Iterator[None]:
     finally:
         for number, handler in ours.items():
             signal.signal(number, handler)
+        if heard is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def _our_packages() -> list[str]:

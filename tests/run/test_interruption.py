@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -45,13 +47,32 @@ def test_nohup_is_respected():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_notice_to_a_terminal_that_went_away_is_no_trouble():
-    def gone():
-        raise OSError(5, "Input/output error")
+#: A command on a terminal of its own, which prints before and after this went away.
+ON_A_TERMINAL = """
+import fcntl, sys, termios, time
+from functools import partial
+from explorer.interruption import Interruption
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+with Interruption(partial(print, "heard", flush=True)) as interruption, interruption.deferred():
+    print("ready", file=sys.stderr, flush=True)
+    while not interruption.requested:
+        time.sleep(0.01)
+    print("after", file=sys.stderr, flush=True)
+print("result")
+sys.exit(130)
+"""
 
-    with Interruption(gone) as interruption, interruption.deferred():
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert interruption.requested
+
+def test_what_is_printed_to_a_terminal_that_went_away_is_no_trouble():
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", ON_A_TERMINAL]
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    assert os.read(ours, 100).strip() == b"ready"
+    os.close(ours)
+    assert process.wait(20) == 130
 
 
 def test_a_thread_takes_no_signals():

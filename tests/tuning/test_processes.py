@@ -216,6 +216,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_run_completes_it(tmp_path, s
     run = start(RUN, path, store.location, options, cwd=tmp_path)
     wait_for(store.statuses)
     os.killpg(run.popen.pid, signal.SIGINT)  # as a terminal does: to Ray's processes too
+    os.killpg(run.popen.pid, signal.SIGHUP)  # and one that goes away
     time.sleep(0.3)
     os.kill(run.popen.pid, signal.SIGTERM)
     code, out, err = run.wait(60)
