@@ -15,6 +15,8 @@ from explorer.errors import EnvironmentFailure, InputError
 _OBJECT_STORES = ("s3", "gs", "gcs", "abfs", "abfss")
 #: The same through fsspec; the last one is for tests.
 _THROUGH_FSSPEC = ("fsspec+s3", "fsspec+gcs", "fsspec+abfs", "fsspec+memory")
+#: Schemes that write a container@account, which is no secret without a `:`.
+_CONTAINER_AT = ("abfs", "abfss", "fsspec+abfs")
 #: Schemes with folders, on which a rename is atomic.
 _RENAMING = ("hdfs", "viewfs")
 
@@ -70,7 +72,10 @@ def without_credentials(address: str) -> str:
         return address
     # Up to the last @: a secret whose /, @ or ? was not escaped must not be shown either.
     credentials, at, place = rest.rpartition("@")
-    if at and (":" in credentials or "/" not in credentials):
+    if _scheme(address) in _RENAMING:  # there it is a user's name, and a port
+        at = ""
+    named = "/" not in credentials and _scheme(address) not in _CONTAINER_AT
+    if at and (":" in credentials or named):
         return f"{scheme}://***@{place.split('?', 1)[0]}"
     return f"{scheme}://{rest.split('?', 1)[0]}"  # an @ may be part of the path
 
@@ -104,7 +109,7 @@ def cause(error: BaseException, address: str) -> str:
         return f"no server answers{at} ({silence[1]}): check {name} and the network"
     if _NO_BUCKET.search(text):
         return "its bucket does not exist"
-    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    text = str(getattr(error, "strerror", None) or text).strip() or type(error).__name__
     line = re.sub(r"\.? Detail: \[errno \d+\] ", ": ", text.splitlines()[0]).rstrip(".")
     return re.sub(r"://.*@", "://***@", line)
 
@@ -121,8 +126,9 @@ _SILENT = re.compile(r"AWS Error NETWORK_CONNECTION.*?curlCode: \d+, ([^;.]*)")
 def _check_endpoint(uri: str) -> None:
     name, endpoint = _endpoint(uri)
     if endpoint and name in os.environ and not re.match(r"https?://[^/]", endpoint):
+        shown = re.sub("^[^/]*@", "***@", endpoint)
         raise InputError(
-            f"{name} is {endpoint!r}: it must begin with http:// or https://, for example "
+            f"{name} is {shown!r}: it must begin with http:// or https://, for example "
             "http://127.0.0.1:8333."
         )
 
@@ -132,7 +138,7 @@ def _endpoint(uri: str) -> tuple[str, str]:
     options = parse_qs(uri.partition("?")[2])
     if "endpoint_override" in options:
         scheme = options.get("scheme", ["https"])[0]
-        server = options["endpoint_override"][0].rpartition("://")[2]
+        server = options["endpoint_override"][0].rpartition("://")[2].rpartition("@")[2]
         return "endpoint_override and scheme in the address", f"{scheme}://{server}"
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         if os.environ.get(name):

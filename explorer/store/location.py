@@ -124,7 +124,8 @@ class Location:
         trials, plans = (info.type == fs.FileType.Directory for info in infos[1:])
         # A store whose making was interrupted has no plan yet: making it again completes it.
         there = trials or (plans and bool(not self.renames or self.list("plans")))
-        if not there and self.address.startswith("s3://"):
+        made = "allow_bucket_creation=true" in self.address
+        if not there and self.address.startswith("s3://") and not made:
             bucket = self._resolved[1].partition("/")[0]
             with contextlib.suppress(OSError):  # who may not look at it may yet write below it
                 if self.filesystem.get_file_info(bucket).type == fs.FileType.NotFound:
@@ -192,16 +193,14 @@ class Location:
             EnvironmentFailure: the folder cannot be read.
         """
         root = self.path(folder)
-        selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
         with self._io("read"):
+            if self.is_local:
+                return _below(root)
+            selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
             infos = list(self._infos(selector))
-        linked: tuple[str, ...] = ()
-        if self.is_local:
-            folders = (info.path for info in infos if info.type == fs.FileType.Directory)
-            linked = tuple(f"{path}/" for path in folders if os.path.islink(path))
         found: dict[str, Entry] = {}
         for info in sorted(infos, key=lambda info: str(info.path)):
-            if info.type == fs.FileType.File and not info.path.startswith(linked):
+            if info.type == fs.FileType.File:
                 name = info.path.lstrip("/").removeprefix(root.lstrip("/")).lstrip("/")
                 seconds = None if info.mtime_ns is None else info.mtime_ns / 1e9
                 found[name] = Entry(info.size, seconds)
@@ -333,6 +332,25 @@ class Location:
             raise EnvironmentFailure(
                 f"The store {self} cannot be {done}: {cause(error, self.address)}."
             ) from error
+
+
+def _below(root: str) -> dict[str, Entry]:
+    """All files below a local folder; unlike Arrow's listing it follows no links to folders."""
+
+    def failed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    found: dict[str, Entry] = {}
+    for folder, _, names in os.walk(root, onerror=failed):
+        for path in (os.path.join(folder, name) for name in names):
+            with contextlib.suppress(FileNotFoundError, UnicodeEncodeError):
+                path.encode()  # names that are no UTF-8 are none of the store's
+                if os.path.isfile(path):
+                    status = os.stat(path)
+                    name = os.path.relpath(path, root)
+                    found[name] = Entry(status.st_size, status.st_mtime_ns / 1e9)
+    return dict(sorted(found.items()))
 
 
 def _has_text_path(info: fs.FileInfo) -> bool:

@@ -122,6 +122,17 @@ def test_a_silent_server_of_the_environment_is_named_by_its_variable(
     )
 
 
+def test_an_error_without_words_is_named() -> None:
+    assert cause(OSError(""), "/folder") == "OSError"
+
+
+def test_an_endpoint_is_named_without_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "user:secret@host:1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    with pytest.raises(InputError, match=r"AWS_ENDPOINT_URL is '\*\*\*@host:1': it must begin"):
+        Store.open("s3://bucket/p")
+
+
 def test_the_command_ends_with_the_sentence_alone(
     s3: Any, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -141,8 +152,8 @@ def test_the_command_ends_with_the_sentence_alone(
 
 def test_a_bucket_alone_is_a_store(s3: Any) -> None:
     bare = s3.address("").replace(f"{s3.bucket}/", "a-bucket-alone")
-    Location(bare + "&allow_bucket_creation=true").filesystem.create_dir("a-bucket-alone")
-    store = Store.open(bare, create=True)
+    Store.open(bare + "&allow_bucket_creation=true", create=True)
+    store = Store.open(bare)
     assert str(store) == "s3://***@a-bucket-alone"
     store.write_note("device", "a", {"n": 1})
     assert Store.open(bare).read_notes("device") == {"a": {"n": 1}}

@@ -114,6 +114,9 @@ def test_credentials_are_in_no_message_and_no_file(
         ("s3://bucket/user@host/a?region=x", "s3://bucket/user@host/a"),
         ("s3://bucket/a", "s3://bucket/a"),
         ("/home/me@work/a?b", "/home/me@work/a?b"),
+        ("hdfs://user@namenode:8020/p/a@b", "hdfs://user@namenode:8020/p/a@b"),
+        ("abfs://container@account/p", "abfs://container@account/p"),
+        ("abfs://container:secret@account/p", "abfs://***@account/p"),
     ],
 )
 def test_an_address_is_shown_without_credentials(address: str, shown: str) -> None:
