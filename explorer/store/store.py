@@ -55,7 +55,8 @@ class Store:
     @property
     def has_secret(self) -> bool:
         """Whether the location carries credentials."""
-        return "://***@" in str(self) or "secret" in self.location.partition("?")[2].lower()
+        options = self.location.partition("?")[2].lower()  # `sig` signs an Azure token
+        return "://***@" in str(self) or "secret" in options or "sig=" in options
 
     @classmethod
     def open(cls, location: str, *, create: bool = False) -> Store:

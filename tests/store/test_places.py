@@ -74,6 +74,9 @@ def test_what_names_the_root_of_the_disk_is_not_the_folder_at_hand() -> None:
     [
         ("s3://key:secret@bucket/p?scheme=http", True),
         ("abfs://box@account.dfs.core.windows.net/p?tenant_id=a&client_secret=b", True),
+        ("abfs://box@account.dfs.core.windows.net/p?sv=2024&sig=b", True),
+        ("abfs://box@account.dfs.core.windows.net/p", False),
+        ("hdfs://me@namenode:8020/p", False),
         ("s3://bucket/secret?region=us-east-1", False),
         ("/home/secret/store", False),
     ],
