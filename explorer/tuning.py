@@ -144,7 +144,10 @@ class PackTrainable(tune.Trainable):
             with tempfile.TemporaryDirectory() as folder:
                 return super().save(folder)
         except Exception as error:  # Tune would take it for the worker's death
-            self._run.not_saved(error)
+            # Ray says so at length, of clusters in general.
+            gone = isinstance(error, RuntimeError) and "cluster storage" in str(error)
+            told = FileNotFoundError("the run's folder for checkpoints is gone") if gone else error
+            self._run.not_saved(told)
         if storage.current_checkpoint_index != before:  # a half is there, on a disk that is full?
             with contextlib.suppress(Exception):
                 storage.storage_filesystem.delete_dir(storage.checkpoint_fs_path)

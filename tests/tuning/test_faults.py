@@ -133,6 +133,7 @@ def test_a_killed_worker_goes_on_from_the_checkpoint(kept, space_of, store, tmp_
     assert (counts.completed, counts.retried, counts.resumed) == (4, 1, kept)
     unsaved = [text for text in progress.told if "could not be saved; its pack trains on" in text]
     assert len(unsaved) == (not kept)
+    assert kept or unsaved[0].endswith("the run's folder for checkpoints is gone")
     # What had finished was published before the checkpoint, and not trained again with it.
     files = list(Path(store.location, "trials").iterdir())
     assert len(files) == (2 if kept else 3)
