@@ -53,8 +53,13 @@ def answering(given: str) -> Address:
     named = given
     if given == "auto":
         named = os.environ.get("RAY_ADDRESS", "")
-        named = _the_cluster_here() if named in ("", "auto") else named
-        check_address(named)
+        if named in ("", "auto"):
+            named = _the_cluster_here()
+        else:
+            try:
+                check_address(named)
+            except InputError as error:
+                raise InputError(f"For 'auto' RAY_ADDRESS is used: {error}") from None
     try:
         # Ray takes this machine's names, 127.0.0.1 too, for its address on the network.
         address = Address(given, str(services.canonicalize_bootstrap_address_or_die(named)))
@@ -62,7 +67,7 @@ def answering(given: str) -> Address:
         raise InputError(f"The address {given!r} must be `auto` or HOST:PORT.") from error
     try:
         address.answers()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that can be no host's
         raise EnvironmentFailure(
             f"No Ray cluster answers at the address {address}: {one_line(error)}."
         ) from error

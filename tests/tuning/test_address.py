@@ -85,7 +85,7 @@ def test_auto_is_first_what_ray_address_names(monkeypatch, listening):
     monkeypatch.setenv("RAY_ADDRESS", listening)
     assert ray_address.answering("auto").found == listening
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
-    with pytest.raises(InputError, match="ray://head:10001"):
+    with pytest.raises(InputError, match="RAY_ADDRESS is used: The address 'ray://head:10001'"):
         ray_address.answering("auto")
 
 
@@ -98,6 +98,7 @@ def test_auto_is_first_what_ray_address_names(monkeypatch, listening):
             EnvironmentFailure,
             r"'localhost:1' \(127\.0\.0\.1:1\): Connection",
         ),
+        ("a..b:1", EnvironmentFailure, r"answers at the address 'a\.\.b:1': Unicode"),
         ("nonsense", InputError, "The address 'nonsense' must be `auto` or HOST:PORT"),
     ],
 )
