@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -140,6 +141,7 @@ class PackTrainable(tune.Trainable):
         """Save the pack where the run keeps its checkpoints; where that fails, train on."""
         storage = self._storage
         before = storage.current_checkpoint_index
+        began = time.monotonic()
         try:
             with tempfile.TemporaryDirectory() as folder:
                 return super().save(folder)
@@ -147,7 +149,7 @@ class PackTrainable(tune.Trainable):
             # Ray says so at length, of clusters in general.
             gone = isinstance(error, RuntimeError) and "cluster storage" in str(error)
             told = FileNotFoundError("the run's folder for checkpoints is gone") if gone else error
-            self._run.not_saved(told)
+            self._run.not_saved(told, time.monotonic() - began)
         if storage.current_checkpoint_index != before:  # a half is there, on a disk that is full?
             with contextlib.suppress(Exception):
                 storage.storage_filesystem.delete_dir(storage.checkpoint_fs_path)

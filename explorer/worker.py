@@ -171,10 +171,16 @@ class PackRun:
         self._last_saved = time.monotonic()
         self._saving_took += self._last_saved - began
 
-    def not_saved(self, error: Exception) -> None:
-        """Take in that the checkpoint could not be kept: the next one is tried when it is due."""
+    def not_saved(self, error: Exception, seconds: float) -> None:
+        """Take in that the checkpoint could not be kept: the next one is tried when it is due.
+
+        Args:
+            error: why.
+            seconds: that trying took, which count as those of saving do.
+        """
         self._to_save = None
         self._last_saved = time.monotonic()
+        self._saving_took = max(self._saving_took, seconds)
         self._save_error = one_line(error)
 
     def resume(self, folder: Path) -> None:

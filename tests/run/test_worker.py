@@ -232,6 +232,18 @@ def test_a_pack_goes_on_from_its_checkpoint(pack, store, digits, tmp_path):
     assert not points
 
 
+@pytest.mark.parametrize(("seconds", "due"), [(0.0, True), (60.0, False)])
+def test_saving_that_fails_slowly_is_tried_seldom(pack, store, digits, seconds, due):
+    run = PackRun(pack, digits, store, checkpoint_every=0.0)
+    while not run.checkpoint_due:
+        assert not run.step(0.002).done
+    run._saving_took = 0.0  # of the state, on a busy machine
+    run.not_saved(OSError("slow"), seconds)
+    report = run.step(0.002)
+    assert report.save_error == "OSError: slow"
+    assert (report.done, run.checkpoint_due) == (False, due)
+
+
 @pytest.mark.usefixtures("always_due")
 @pytest.mark.parametrize("spoil", ["torn", "other pack", "no sidecar", "not json", "hostile"])
 def test_a_checkpoint_of_no_use_is_left_aside(pack, store, digits, tmp_path, spoil):
