@@ -71,14 +71,14 @@ class Interruption:
     def _received(self, number: int, frame: FrameType | None) -> None:
         first, self.requested = not self.requested, True
         if number == HANGUP:
-            _hush()
+            hush()
         if not self._deferred:
             raise KeyboardInterrupt
         if first:
             self._notice()
 
 
-def _hush() -> None:
+def hush() -> None:
     """Let what is printed to a terminal that went away go nowhere; it would raise OSError."""
     for stream in (1, 2):
         try:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from explorer.interruption import hush
+
+Arguments = ParamSpec("Arguments")
 
 #: Seconds between two plain lines.
 LINE_EVERY = 30.0
@@ -130,6 +136,21 @@ class Silent:
         """Show nothing."""
 
 
+def _to_whoever_is_there(
+    tell: Callable[Concatenate[Any, Arguments], None],
+) -> Callable[Concatenate[Any, Arguments], None]:
+    """Let a run go on when its terminal is gone, as one that was put aside by `disown`."""
+
+    @wraps(tell)
+    def told(self: Any, *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            tell(self, *args, **kwargs)
+        except OSError:
+            hush()
+
+    return told
+
+
 class Lines:
     """One plain line every `every` seconds, for log files and batch systems."""
 
@@ -139,6 +160,7 @@ class Lines:
         self._state: State | None = None
         self._last = 0.0
 
+    @_to_whoever_is_there
     def say(self, text: str) -> None:
         """See `Progress`."""
         print(text, file=self._stream, flush=True)
@@ -172,10 +194,12 @@ class Panel:
         self._live: Live | None = None
         self._state = State()
 
+    @_to_whoever_is_there
     def say(self, text: str) -> None:
         """See `Progress`."""
         self._console.print(Text(text, style="dim"))
 
+    @_to_whoever_is_there
     def start(self, *, planned: int, already_done: int, seconds_of_work: float, slots: int) -> None:
         """See `Progress`."""
         self._state = State(planned, already_done, seconds_of_work, slots)
@@ -188,11 +212,12 @@ class Panel:
         """See `Progress`."""
         _take_in(self._state, done, diverged, failed, seconds_of_work)
 
+    @_to_whoever_is_there
     def close(self) -> None:
         """See `Progress`."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
     def _render(self) -> Table:
         state = self._state

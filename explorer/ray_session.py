@@ -71,7 +71,10 @@ class Session:
     def show_waiting(self, packs: int) -> None:
         """Let a cluster that may grow see packs that wait, as many at most as run now."""
         if self._demand is not None:
-            self._demand.want(min(packs, self._slots))
+            try:
+                self._demand.want(min(packs, self._slots))
+            except Exception as error:  # the run itself will say what ails the cluster
+                logger.info("The waiting packs cannot be shown: %s", one_line(error))
 
 
 @contextmanager

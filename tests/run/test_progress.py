@@ -74,6 +74,27 @@ def test_panel_shows_the_numbers():
         assert text in stream.getvalue()
 
 
+class Gone(io.StringIO):
+    """A terminal that was closed behind a run that goes on."""
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("kind", [Lines, lambda stream: Panel(Console(file=stream))])
+def test_a_terminal_that_is_gone_ends_nothing(kind):
+    progress = kind(Gone())
+    progress.say("Starting Ray ...")
+    progress.start(planned=4, already_done=0, seconds_of_work=1.0, slots=1)
+    progress.update(done=1, diverged=0, failed=0, seconds_of_work=0.5)
+    progress.say("A worker died")
+    progress.close()
+    progress.close()
+
+
 def test_silent_says_nothing(capfd):
     silent = Silent()
     silent.start(**NUMBERS)
