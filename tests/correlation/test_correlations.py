@@ -317,10 +317,21 @@ def test_text_is_short_unless_all_groups_are_asked_for(he_table):
     assert not any(line != line.rstrip() for line in short.splitlines())
 
 
-def test_1600_trials_with_100000_permutations_take_under_five_seconds(grid, landscape_of, truths):
-    """Processor time: a neighbour's work is not ours. Missing cells give groups of many sizes."""
-    frame = grid(truths["peaked"], 1).drop(index=[5, 77, 900, 1333])
+def seconds_of(work):
+    """Processor time: a neighbour's work is not ours."""
     start = time.process_time()
-    table = correlations(landscape_of(frame))
-    assert time.process_time() - start < 5.0
-    assert table.permutations == 100_000
+    work()
+    return time.process_time() - start
+
+
+def test_1600_trials_with_100000_permutations_take_as_long_as_sixty_million_sorted_numbers(
+    grid, landscape_of, truths
+):
+    """Some five seconds where this was written. Missing cells give groups of many sizes."""
+    numbers = np.random.default_rng(0).random(4_000_000)
+    of_four_million = min(seconds_of(lambda: np.argsort(numbers, kind="stable")) for _ in range(3))
+    frame = grid(truths["peaked"], 1).drop(index=[5, 77, 900, 1333])
+    landscape = landscape_of(frame)
+    tables = []
+    assert seconds_of(lambda: tables.append(correlations(landscape))) < 15 * of_four_million
+    assert tables[0].permutations == 100_000

@@ -63,7 +63,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, arguments, words):
 def test_text_says_what_is_assumed_and_what_a_gpu_costs(make_space):
     loaded = make_space()
     text = estimate_text("small", estimate(loaded, Cluster(nodes=2, cpus=8, gpus=2)))
-    assert "2 x 8 cores, 2 GPUs (1 packs on each)" in text
+    assert "2 x 8 cores, 2 GPUs (1 pack on each)" in text
     assert "GPU-hours" in text
     assert "assumed, not measured" in text
     text = estimate_text("small", estimate(loaded, Cluster(nodes=2, cpus=8)))
@@ -79,7 +79,7 @@ def test_text_says_what_is_assumed_and_what_a_gpu_costs(make_space):
         (3 * 3600, "3 hours"),
         (4 * 86_400, "4 days"),
         (3 * 31_557_600, "3 years"),
-        (1234 * 31_557_600, "1.23e+03 years"),
+        (1234 * 31_557_600, "1,234 years"),
     ],
 )
 def test_durations(seconds, text):

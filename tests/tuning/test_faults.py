@@ -101,7 +101,7 @@ def test_a_killed_worker_goes_on_from_the_checkpoint(kept, space_of, store, tmp_
     killed = []
 
     def kill():
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         # The second one is there: the driver knows of the first, at least.
         pattern = "run-0/*/checkpoint_000001/pack.json"
         while time.monotonic() < deadline and not list(saved.glob(pattern)):
