@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import signal
 import threading
 import time
@@ -142,9 +143,10 @@ def _head_watched(
         heads = [entry.process for name in ("gcs_server", "raylet") for entry in running[name]]
         told = "Ray's own processes were ended from outside; finished packs are kept."
         return watched(
-            lambda: all(process.poll() is None for process in heads),
+            lambda: not any(map(_has_ended, heads)),
             lambda: gone(told),
-            patience=1.0,
+            patience=0.05,
+            every=0.2,
         )
 
     def answers() -> bool:
@@ -156,6 +158,20 @@ def _head_watched(
 
     told = f"The Ray cluster at the address {cluster} is gone; finished packs are kept."
     return watched(answers, lambda: gone(told), patience=15.0, every=5.0)
+
+
+def _has_ended(child: Any) -> bool:
+    """Whether a child process has ended, which stays to be waited for.
+
+    Until somebody has waited for Ray's raylet, Ray takes it for alive; then it ends this process at
+    once, with code 1 and no word.
+    """
+    if not hasattr(os, "waitid"):  # macOS
+        return child.poll() is not None
+    try:
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def on_each_kind_of_node(
