@@ -145,7 +145,7 @@ def start():
         process.popen.wait()
 
 
-def wait_for(condition, timeout=90):
+def wait_for(condition, timeout=240):
     deadline = time.monotonic() + timeout
     while not (found := condition()):
         assert time.monotonic() < deadline
