@@ -96,9 +96,10 @@ def dry_run(
     planned = planned_trials(loaded, limit)
     found = existing_store(store)
     missing = planned if found is None else missing_trials(planned, found)
-    slots = max(1, resources.slots(available_cores(), 1))
-    if address is None and resources.cpus > available_cores():
+    slots = resources.slots(available_cores(), 1)
+    if slots < 1 and address is None:
         raise EnvironmentFailure(resources.nothing_free())
+    slots = max(1, slots)
     packs = make_packs(missing, slots, pack_size, workloads=workloads_of(loaded, missing))
     evaluations = sum(configuration.evaluations for configuration in missing)
     return DryRun(

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 import vl_convert
 
+from analysis.charts.correlation_data import correlation_cells
 from analysis.claims import judge
-from analysis.correlation import correlations
+from analysis.correlation import CorrelationTable, correlations
 from analysis.landscape import Group, Landscape
 from analysis.peaks import Cell, CurvePoint, Peak
 from analysis.planted import PlantedLaw, plant
@@ -228,6 +229,18 @@ def demo_tested(demo: Study) -> Study:
 @pytest.fixture(scope="session")
 def grid_tested(grid: Study) -> Study:
     return _tested(grid)
+
+
+@pytest.fixture(scope="module")
+def table(grid_tested: Study) -> CorrelationTable:
+    """The correlations of the grid."""
+    assert grid_tested.correlations is not None
+    return grid_tested.correlations
+
+
+@pytest.fixture(scope="module")
+def cells(grid: Study, table: CorrelationTable) -> pd.DataFrame:
+    return correlation_cells(table, grid.landscape)
 
 
 @pytest.fixture(scope="session")

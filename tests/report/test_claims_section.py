@@ -25,16 +25,6 @@ CELL = ["momentum", "train_size", "learning_rate", "batch_size"]
 
 
 @pytest.fixture(scope="module")
-def table(grid_tested):
-    return grid_tested.correlations
-
-
-@pytest.fixture(scope="module")
-def cells(grid, table):
-    return correlation_cells(table, grid.landscape)
-
-
-@pytest.fixture(scope="module")
 def section(grid, table):
     return claims_section(table, grid.landscape, judge(grid.scaling, table))
 

@@ -25,16 +25,6 @@ CELL = ["momentum", "train_size", "learning_rate", "batch_size"]
 
 
 @pytest.fixture(scope="module")
-def table(grid_tested):
-    return grid_tested.correlations
-
-
-@pytest.fixture(scope="module")
-def cells(grid, table):
-    return correlation_cells(table, grid.landscape)
-
-
-@pytest.fixture(scope="module")
 def means(grid) -> pd.DataFrame:
     """Mean accuracies of every cell, diverged trials being absent here."""
     assert (grid.landscape.trials["status"] == "completed").all()
